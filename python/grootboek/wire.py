@@ -1,0 +1,385 @@
+"""Everything that leaves a process: its types, its one encoding, its domains.
+
+All values are msgspec msgpack Structs, ``array_like`` and tagged by an integer, so the types below
+*are* the formats (docs/spec). One value has one accepted encoding: ``decode`` refuses bytes that do
+not re-encode to themselves. Signed bytes are hashed and checked as received.
+"""
+
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from grootboek._core import digest
+from grootboek.errors import BadFrame
+from grootboek.types import Chain, Millis, PublicKey
+
+T = TypeVar("T")
+
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Salt = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+View = Annotated[int, Meta(ge=0, lt=2**53)]
+Seq = Annotated[int, Meta(ge=0, lt=2**53)]
+"""A sequence number; the first ordered value has 1."""
+ReplicaId = Annotated[int, Meta(ge=0, lt=1_000)]
+"""Index into the replicas of the epoch."""
+Size = Annotated[int, Meta(ge=0, lt=2**53)]
+"""A number of log entries."""
+Path = tuple[Digest, ...]
+"""Sibling hashes from a leaf upwards."""
+
+_encoder: Final = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+"""The canonical encoding of any value of this module."""
+
+
+def decode(decoder: "msgspec.msgpack.Decoder[T]", data: bytes) -> T:
+    """Decode ``data``; raises BadFrame unless it is the one encoding of a value of that type."""
+    try:
+        value = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFrame(str(error)) from error
+    if encode(value) != data:
+        raise BadFrame("not the canonical encoding")
+    return value
+
+
+def domain(kind: str, chain: Chain, epoch: int = 0) -> bytes:
+    """The prefix of each signed or hashed value: version, kind, chain and epoch (0 if it has none).
+
+    ``kind`` holds no newline and all that follows it is of fixed length, so no bytes valid under
+    one domain are valid under another, and none starts like a C2SP note or cosignature.
+    """
+    return b"grootboek/1 %s\n%s%s" % (kind.encode(), chain.digest, epoch.to_bytes(8, "big"))
+
+
+# --- transactions -------------------------------------------------------------------------------
+
+
+class Command(Struct, frozen=True, array_like=True):
+    """One command as it is hashed into the header's root and recorded in the log."""
+
+    module: Name
+    name: Name
+    version: Annotated[int, Meta(ge=1, lt=2**16)]
+    body: bytes
+    """The canonical encoding of the module's command Struct."""
+    salt: Salt
+    """Random: keeps a record from being guessed from its hash."""
+
+
+class Header(Struct, frozen=True, array_like=True, tag=1):
+    """The signed part of a transaction. Its id is ``digest(domain("transaction") + header)``.
+
+    Each signer signs ``domain("transaction", chain) + header bytes``.
+    """
+
+    chain: Annotated[bytes, Meta(min_length=8, max_length=8)]
+    signers: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=16)]
+    """All different; the first one is the sender."""
+    nonce: Annotated[int, Meta(ge=0, lt=2**63)]
+    expiry: Millis
+    atomic: bool
+    """True: all commands take effect or none. False: each for itself."""
+    count: Annotated[int, Meta(ge=1)]
+    root: Digest
+    """RFC 6962 tree shape over the encoded commands, with keyed BLAKE3 (``_core.command_root``)."""
+
+
+class Transaction(Struct, frozen=True, array_like=True):
+    """As a client submits it. On the wire each is framed by its length, 4 bytes big-endian."""
+
+    header: bytes
+    signatures: tuple[Signature, ...]
+    commands: tuple[bytes, ...]
+    """Each an encoded Command."""
+
+
+# --- log entries: a type byte, then the encoded Struct -------------------------------------------
+
+HEADER_ENTRY: Final = b"\x01"
+RECORD_ENTRY: Final = b"\x02"
+BLOCK_ENTRY: Final = b"\x03"
+EVIDENCE_ENTRY: Final = b"\x04"
+ENTRY_BYTES: Final = 65_535
+
+APPLIED: Final = "applied"
+"""The outcome of a command that took effect; any other outcome is a rejection code."""
+
+
+class HeaderEntry(Struct, frozen=True, array_like=True):
+    """Opens a transaction in the log; its records follow at once, in order."""
+
+    header: bytes
+    signatures: tuple[Signature, ...]
+
+
+class Event(Struct, frozen=True, array_like=True):
+    """What a command says to subscribers: the encoding of a Struct called ``name``."""
+
+    name: Name
+    body: bytes
+
+
+class RecordEntry(Struct, frozen=True, array_like=True):
+    """One command with its outcome."""
+
+    transaction: Digest
+    index: int
+    count: int
+    command: bytes
+    outcome: str
+    events: tuple[Event, ...]
+
+
+class BlockEntry(Struct, frozen=True, array_like=True):
+    """Closes a block: everything between two block entries belongs to the second."""
+
+    height: Annotated[int, Meta(ge=1, lt=2**53)]
+    seq: Seq
+    """The consensus sequence number; above the height where NULLs were ordered."""
+    time: Millis
+    """Agreed time: never less than that of the block before."""
+    epoch: Annotated[int, Meta(ge=0)]
+    transactions: int
+    records: int
+    duplicates: int
+    """Transactions left out because their id is in the log already."""
+    expired: int
+    """Transactions left out because the block's time is outside their validity."""
+    state: Digest
+    """The root of the state after the block."""
+    modules: tuple[tuple[Name, int], ...]
+    """Active modules and versions, sorted by name."""
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+
+class Cosignature(Struct, frozen=True, array_like=True):
+    """A C2SP cosignature/v1 of one replica over a checkpoint of the log."""
+
+    replica: ReplicaId
+    time: Annotated[int, Meta(ge=0, lt=2**53)]
+    """Seconds since 1970-01-01T00:00:00Z, by the signer's clock."""
+    signature: Signature
+
+
+class Certificate(Struct, frozen=True, array_like=True):
+    """A stable checkpoint: q cosignatures over (origin, size, root), and the block that ends there.
+
+    Sequence number, epoch and state root are read from ``block``, never believed otherwise.
+    """
+
+    size: Size
+    root: Digest
+    block: bytes
+    """The log entry at index size - 1, with its type byte."""
+    path: Path
+    """Its inclusion path to ``root``."""
+    cosignatures: tuple[Cosignature, ...]
+    """Exactly q, by ascending replica."""
+
+
+class Signed(Struct, frozen=True, array_like=True):
+    """A signed protocol message; ``payload`` is the encoding of a ProtocolMessage.
+
+    Signed bytes: ``domain("message", chain, epoch) + sender as 2 bytes big-endian + payload``.
+    """
+
+    sender: ReplicaId
+    payload: bytes
+    signature: Signature
+
+
+class Prepared(Struct, frozen=True, array_like=True):
+    """A prepared certificate, valid alone: the PRE-PREPARE and q - 1 backups' PREPAREs."""
+
+    pre_prepare: Signed
+    prepares: tuple[tuple[ReplicaId, Signature], ...]
+    """By ascending replica; each over ``encode(Prepare(view, seq, digest))``."""
+
+
+# --- signed protocol messages -------------------------------------------------------------------
+
+
+class PrePrepare(Struct, frozen=True, array_like=True, tag=1):
+    """The primary of ``view`` proposes a value for ``seq``. NULL names no batch and has time 0."""
+
+    view: View
+    seq: Seq
+    time: Millis
+    batches: tuple[Digest, ...]
+
+
+class Prepare(Struct, frozen=True, array_like=True, tag=2):
+    """A backup accepted the proposal and holds its bodies."""
+
+    view: View
+    seq: Seq
+    digest: Digest
+
+
+class Commit(Struct, frozen=True, array_like=True, tag=3):
+    """The sender holds a prepared certificate."""
+
+    view: View
+    seq: Seq
+    digest: Digest
+
+
+class ViewChange(Struct, frozen=True, array_like=True, tag=5):
+    """The sender left all views below ``view``."""
+
+    view: View
+    stable: Certificate | None
+    """The last stable checkpoint; none before the first."""
+    prepared: tuple[Prepared, ...]
+    """By ascending sequence number above ``stable``: the certificate of the highest view."""
+
+
+class NewView(Struct, frozen=True, array_like=True, tag=6):
+    """The primary of ``view`` opens it."""
+
+    view: View
+    view_changes: tuple[Signed, ...]
+    """V: exactly q, by ascending sender."""
+    pre_prepares: tuple[Signed, ...]
+    """O: recomputed from V by every receiver, byte for byte."""
+
+
+# --- messages that need no signature of their own (the connection authenticates the sender) ------
+
+
+class Checkpoint(Struct, frozen=True, array_like=True, tag=4):
+    """After executing a block. The cosignature is the signature of this message."""
+
+    size: Size
+    root: Digest
+    block: bytes
+    cosignature: Cosignature
+
+
+class Status(Struct, frozen=True, array_like=True, tag=7):
+    """What the sender has; asks for what it lacks. ``view`` is the view it wants or is in."""
+
+    view: View
+    active: bool
+    """Whether the sender takes part in ``view`` (false while it changes view)."""
+    executed: Seq
+    stable: Certificate | None
+
+
+class Batch(Struct, frozen=True, array_like=True, tag=8):
+    """Dissemination: framed transactions in one buffer, from the replica that admitted them."""
+
+    body: bytes
+
+
+class FetchBatch(Struct, frozen=True, array_like=True, tag=9):
+    """Asks for batch bodies by digest; answered by Batch, one each."""
+
+    digests: Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=64)]
+
+
+class FetchEntries(Struct, frozen=True, array_like=True, tag=10):
+    """Asks for log entries from ``start`` on, proven against the tree of ``size`` entries."""
+
+    start: Size
+    size: Size
+
+
+class Entries(Struct, frozen=True, array_like=True, tag=11):
+    """Log entries from ``start``, each framed by its length in 2 bytes big-endian."""
+
+    start: Size
+    size: Size
+    body: bytes
+    proof: Path
+    """Consistency of the tree that ends with ``body`` with the tree of ``size`` entries."""
+
+
+class Envelope(Struct, frozen=True, array_like=True, tag=12):
+    """Carries a signed protocol message; certificates hold the same Signed value."""
+
+    signed: Signed
+
+
+class Hello(Struct, frozen=True, array_like=True, tag=13):
+    """Opens a connection, both ways."""
+
+    version: int
+    chain: Digest
+    epoch: int
+    replica: ReplicaId
+    nonce: Digest
+
+
+class HelloProof(Struct, frozen=True, array_like=True, tag=14):
+    """Signature of the voting key over ``domain("hello", chain, epoch)``, the sender's role
+    (0 dialled, 1 accepted), version, both replica ids, the SHA-256 of both certificates and both nonces.
+    """
+
+    signature: Signature
+
+
+ProtocolMessage = PrePrepare | Prepare | Commit | ViewChange | NewView
+Frame = (
+    Checkpoint
+    | Status
+    | Batch
+    | FetchBatch
+    | FetchEntries
+    | Entries
+    | Envelope
+    | Hello
+    | HelloProof
+)
+"""What a connection carries, each framed by its length, 4 bytes big-endian."""
+
+transactions: Final = msgspec.msgpack.Decoder(Transaction)
+headers: Final = msgspec.msgpack.Decoder(Header)
+commands: Final = msgspec.msgpack.Decoder(Command)
+header_entries: Final = msgspec.msgpack.Decoder(HeaderEntry)
+record_entries: Final = msgspec.msgpack.Decoder(RecordEntry)
+block_entries: Final = msgspec.msgpack.Decoder(BlockEntry)
+protocol_messages: Final = msgspec.msgpack.Decoder(ProtocolMessage)
+frames: Final = msgspec.msgpack.Decoder(Frame)
+certificates: Final = msgspec.msgpack.Decoder(Certificate)
+
+
+def block_of(certificate: Certificate) -> BlockEntry:
+    """The block entry inside ``certificate``; raises BadFrame."""
+    return decode_block(certificate.block)
+
+
+def decode_block(entry: bytes) -> BlockEntry:
+    """A block entry from its log form, type byte included; raises BadFrame."""
+    if entry[:1] != BLOCK_ENTRY:
+        raise BadFrame("not a block entry")
+    return decode(block_entries, entry[1:])
+
+
+# --- hashed and signed bytes ---------------------------------------------------------------------
+
+
+def value_digest(chain: Chain, epoch: int, seq: int, time: int, batches: tuple[bytes, ...]) -> bytes:
+    """d, the digest that PREPARE and COMMIT name. The view is not part of it."""
+    return digest(domain("value", chain, epoch) + encode((seq, time, batches)))
+
+
+def batch_digest(chain: Chain, body: bytes) -> bytes:
+    """The digest by which a PRE-PREPARE names a batch."""
+    return digest(domain("batch", chain) + body)
+
+
+def message_bytes(chain: Chain, epoch: int, sender: int, payload: bytes) -> bytes:
+    """What the voting key signs for a protocol message."""
+    return domain("message", chain, epoch) + sender.to_bytes(2, "big") + payload
+
+
+def transaction_bytes(chain: Chain, header: bytes) -> bytes:
+    """What each signer signs; the digest of it is the transaction id."""
+    return domain("transaction", chain) + header

@@ -1,0 +1,1 @@
+//! The per-transaction work of grootboek.
