@@ -21,7 +21,7 @@ def verify(key: bytes, message: bytes, signature: bytes, /, *, cofactorless: boo
     differ there): replicas' own keys, cosignatures and log signatures must satisfy it.
     """
 
-def verify_many(items: Sequence[tuple[bytes, bytes, bytes]], /) -> bytes:
+def verify_many(items: Sequence[tuple[bytes, bytes, bytes]], /, *, cofactorless: bool = False) -> bytes:
     """One verdict byte (1 good, 0 bad) for each (key, message, signature), equal to ``verify``."""
 
 def command_root(commands: Sequence[bytes], /) -> bytes:
@@ -47,7 +47,9 @@ def verify_consistency(
 ) -> bool:
     """RFC 9162 section 2.1.4.2. ``first`` = 0 is never consistent (an error in the caller: False)."""
 
-def range_paths(size: int, start: int, leaves: bytes, nodes: Sequence[bytes], /) -> tuple[bytes, list[list[bytes]]]:
+def range_paths(
+    size: int, start: int, leaves: bytes, nodes: Sequence[bytes], /
+) -> tuple[bytes, list[list[bytes]]]:
     """The root that a range proof leads to, and the inclusion path of each leaf of the range.
 
     ``leaves``: the leaf hashes of entries [start, start + len/32); ``nodes``: ``Log.range_proof``.
@@ -97,7 +99,8 @@ class TransactionBatch:
         check_signatures: bool = True,
     ) -> TransactionBatch:
         """``chain``: the 32-byte genesis digest. ``check_signatures=False`` for replay of what a
-        quorum has certified."""
+        quorum has certified.
+        """
 
     def __len__(self) -> int:
         """How many transactions."""
@@ -142,7 +145,8 @@ class TransactionBatch:
     ) -> list[tuple[bytes, int, bool, tuple[bytes, ...], bytes, list[tuple[str, str, int, bytes, bytes]]]]:
         """For each transaction (all must have verdict 0, else ValueError): id, expiry, atomic,
         signers, its encoded HeaderEntry with type byte, and commands as (module, name, version,
-        body, encoded Command)."""
+        body, encoded Command).
+        """
 
 @final
 class Log:
@@ -162,7 +166,8 @@ class Log:
 
     def append(self, entries: bytes, /) -> tuple[int, bytes]:
         """Append framed entries (2-byte big-endian lengths): the new size, and the hashes of the
-        bundles that became full. Raises ValueError and changes nothing where the framing is broken."""
+        bundles that became full. Raises ValueError and changes nothing where the framing is broken.
+        """
 
     def truncate(self, size: int, tail: bytes, /) -> None:
         """Forget all leaves from ``size`` on; ``tail``: the leaf hashes of the bundle cut in two."""
@@ -172,20 +177,28 @@ class Log:
 
     def missing(self, positions: Sequence[int], size: int, /) -> list[int]:
         """The bundle numbers whose leaf hashes the proofs for these leaf positions in the tree of
-        ``size`` leaves need and that are no longer kept."""
+        ``size`` leaves need and that are no longer kept.
+        """
 
     def inclusion(self, index: int, size: int, bundles: Sequence[tuple[int, bytes]] = (), /) -> list[bytes]:
         """RFC 9162 section 2.1.3.1. Raises ValueError unless 0 <= index < size <= self.size, and
-        LookupError where a bundle is missing."""
+        LookupError where a bundle is missing.
+        """
 
-    def consistency(self, first: int, second: int, bundles: Sequence[tuple[int, bytes]] = (), /) -> list[bytes]:
+    def consistency(
+        self, first: int, second: int, bundles: Sequence[tuple[int, bytes]] = (), /
+    ) -> list[bytes]:
         """RFC 9162 section 2.1.4.1. Raises ValueError unless 0 < first <= second <= self.size."""
 
     def range_proof(
         self, start: int, end: int, size: int, bundles: Sequence[tuple[int, bytes]] = (), /
     ) -> list[bytes]:
         """The nodes beside entries [start, end), from left to right: with the leaf hashes of the
-        range they give the root and each leaf's inclusion path (``range_paths``)."""
+        range they give the root and each leaf's inclusion path (``range_paths``).
+        """
+
+    def leaves(self, start: int, end: int, bundles: Sequence[tuple[int, bytes]] = (), /) -> bytes:
+        """The leaf hashes of [start, end), 32 bytes each."""
 
     def tile(self, level: int, index: int, width: int, bundles: Sequence[tuple[int, bytes]] = (), /) -> bytes:
         """C2SP tlog-tiles: ``width`` (1..256) hashes of 32 bytes of tile ``index`` at ``level``."""
@@ -245,7 +258,8 @@ class State:
         /,
     ) -> bytes:
         """Apply the writes (None deletes; each key once) of ``height`` = self.height + 1 and the
-        index entries: the new root."""
+        index entries: the new root.
+        """
 
     def index_get(self, key: bytes, /) -> bytes | None:
         """An index entry."""
@@ -258,11 +272,13 @@ class State:
 
     def prove(self, key: bytes, height: int, /) -> bytes:
         """A proof of the key's value or absence in the root after ``height``. Raises LookupError
-        where the height is above the last or its undo record is no longer kept."""
+        where the height is above the last or its undo record is no longer kept.
+        """
 
     def flush(self, height: int, keep: int, /) -> None:
         """Make everything up to ``height`` durable and drop undo records (for ``prove``) of heights
-        <= ``height`` - ``keep``. Raises OSError; the caller then stops."""
+        <= ``height`` - ``keep``. Raises OSError; the caller then stops.
+        """
 
     def crash(self) -> None:
         """In memory only: fall back to the last flush, as a crash does."""

@@ -5,7 +5,8 @@ All values are msgspec msgpack Structs, ``array_like`` and tagged by an integer,
 not re-encode to themselves. Signed bytes are hashed and checked as received.
 """
 
-from typing import Annotated, Final, TypeVar
+import typing
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -30,7 +31,7 @@ Size = Annotated[int, Meta(ge=0, lt=2**53)]
 Path = tuple[Digest, ...]
 """Sibling hashes from a leaf upwards."""
 
-_encoder: Final = msgspec.msgpack.Encoder()
+_encoder: typing.Final = msgspec.msgpack.Encoder()
 encode = _encoder.encode
 """The canonical encoding of any value of this module."""
 
@@ -99,13 +100,13 @@ class Transaction(Struct, frozen=True, array_like=True):
 
 # --- log entries: a type byte, then the encoded Struct -------------------------------------------
 
-HEADER_ENTRY: Final = b"\x01"
-RECORD_ENTRY: Final = b"\x02"
-BLOCK_ENTRY: Final = b"\x03"
-EVIDENCE_ENTRY: Final = b"\x04"
-ENTRY_BYTES: Final = 65_535
+HEADER_ENTRY: typing.Final = b"\x01"
+RECORD_ENTRY: typing.Final = b"\x02"
+BLOCK_ENTRY: typing.Final = b"\x03"
+EVIDENCE_ENTRY: typing.Final = b"\x04"
+ENTRY_BYTES: typing.Final = 65_535
 
-APPLIED: Final = "applied"
+APPLIED: typing.Final = "applied"
 """The outcome of a command that took effect; any other outcome is a rejection code."""
 
 
@@ -326,28 +327,8 @@ class HelloProof(Struct, frozen=True, array_like=True, tag=14):
 
 
 ProtocolMessage = PrePrepare | Prepare | Commit | ViewChange | NewView
-Frame = (
-    Checkpoint
-    | Status
-    | Batch
-    | FetchBatch
-    | FetchEntries
-    | Entries
-    | Envelope
-    | Hello
-    | HelloProof
-)
+Frame = Checkpoint | Status | Batch | FetchBatch | FetchEntries | Entries | Envelope | Hello | HelloProof
 """What a connection carries, each framed by its length, 4 bytes big-endian."""
-
-transactions: Final = msgspec.msgpack.Decoder(Transaction)
-headers: Final = msgspec.msgpack.Decoder(Header)
-commands: Final = msgspec.msgpack.Decoder(Command)
-header_entries: Final = msgspec.msgpack.Decoder(HeaderEntry)
-record_entries: Final = msgspec.msgpack.Decoder(RecordEntry)
-block_entries: Final = msgspec.msgpack.Decoder(BlockEntry)
-protocol_messages: Final = msgspec.msgpack.Decoder(ProtocolMessage)
-frames: Final = msgspec.msgpack.Decoder(Frame)
-certificates: Final = msgspec.msgpack.Decoder(Certificate)
 
 
 def block_of(certificate: Certificate) -> BlockEntry:
@@ -360,6 +341,92 @@ def decode_block(entry: bytes) -> BlockEntry:
     if entry[:1] != BLOCK_ENTRY:
         raise BadFrame("not a block entry")
     return decode(block_entries, entry[1:])
+
+
+# --- receipts and answers of the API -------------------------------------------------------------
+
+
+class RecordProof(Struct, frozen=True, array_like=True):
+    """One record of a transaction, in the log and under the signed header."""
+
+    entry: bytes
+    """The log entry, with its type byte."""
+    path: Path
+    """Inclusion path; the record's index is the header's index + 1 + its command index."""
+    command_path: Path
+    """From the record's command to the header's root."""
+
+
+class Receipt(Struct, frozen=True, array_like=True, tag=1):
+    """Shows offline, for ever, that commands of one transaction are in the log, and their outcome.
+
+    Self-contained: genesis and this are all that a verifier needs (``client.verifier``).
+    """
+
+    header: bytes
+    """The header's log entry, with its type byte."""
+    index: Size
+    """Its index."""
+    path: Path
+    records: tuple[RecordProof, ...]
+    """One or more of the transaction's records, by ascending index."""
+    certificate: Certificate
+    log: tuple[ReplicaId, Signature]
+    """A replica and its log key's signature over the certified checkpoint."""
+
+
+class Range(Struct, frozen=True, array_like=True):
+    """Consecutive log entries, proven at once against the answer's certificate."""
+
+    start: Size
+    leaves: bytes
+    """Their leaf hashes, 32 bytes each."""
+    nodes: Path
+    """``_core.Log.range_proof`` of the range."""
+
+
+class Final(Struct, frozen=True, array_like=True, tag="final"):
+    """The transaction is in the log; its entries lie in one of the answer's ranges."""
+
+    index: Size
+    """Index of its header entry; its records follow."""
+    records: tuple[tuple[str, tuple[Event, ...]], ...]
+    """Outcome and events of each command."""
+
+
+class Refused(Struct, frozen=True, array_like=True, tag="refused"):
+    """The transaction was not admitted, or expired without an entry."""
+
+    code: str
+    """A code of ``errors.CATALOGUE``."""
+    detail: str
+
+
+class Answer(Struct, frozen=True, array_like=True, tag=1):
+    """The binary answer to ``POST /v1/transactions``: one result for each transaction, in order.
+
+    The client knows its own bytes, so it can rebuild each entry, compare its leaf hash and derive
+    a self-contained Receipt from the shared proof.
+    """
+
+    results: tuple[Final | Refused, ...]
+    ranges: tuple[Range, ...]
+    certificate: Certificate | None
+    """None where no result is final."""
+    log: tuple[ReplicaId, Signature] | None
+
+
+transactions: typing.Final = msgspec.msgpack.Decoder(Transaction)
+headers: typing.Final = msgspec.msgpack.Decoder(Header)
+commands: typing.Final = msgspec.msgpack.Decoder(Command)
+header_entries: typing.Final = msgspec.msgpack.Decoder(HeaderEntry)
+record_entries: typing.Final = msgspec.msgpack.Decoder(RecordEntry)
+block_entries: typing.Final = msgspec.msgpack.Decoder(BlockEntry)
+protocol_messages: typing.Final = msgspec.msgpack.Decoder(ProtocolMessage)
+frames: typing.Final = msgspec.msgpack.Decoder(Frame)
+certificates: typing.Final = msgspec.msgpack.Decoder(Certificate)
+receipts: typing.Final = msgspec.msgpack.Decoder(Receipt)
+answers: typing.Final = msgspec.msgpack.Decoder(Answer)
 
 
 # --- hashed and signed bytes ---------------------------------------------------------------------

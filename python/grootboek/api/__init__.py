@@ -1,1 +1,1 @@
-""""""
+"""The HTTP API of a node."""

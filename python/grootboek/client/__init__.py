@@ -1,1 +1,1 @@
-""""""
+"""Clients and the offline verifier."""

@@ -1,1 +1,1 @@
-""""""
+"""Log, blocks, state, execution, receipts and the module API."""

@@ -78,7 +78,8 @@ class Context(Struct, frozen=True):
 
 class View(Protocol):
     """The module's own keys. Reads see the transaction's own writes; writes of a refused command
-    are dropped. Each call counts against the ledger's limits (``budget-exceeded``)."""
+    are dropped. Each call counts against the ledger's limits (``budget-exceeded``).
+    """
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
@@ -89,7 +90,9 @@ class View(Protocol):
     def delete(self, key: bytes) -> None:
         """Remove; no error where it is absent."""
 
-    def scan(self, prefix: bytes, after: bytes | None = None, limit: int = 1_000) -> Iterator[tuple[bytes, bytes]]:
+    def scan(
+        self, prefix: bytes, after: bytes | None = None, limit: int = 1_000
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Pairs in key order whose key starts with ``prefix`` and is greater than ``after``."""
 
     def emit(self, event: Struct) -> None:

@@ -1,1 +1,1 @@
-""""""
+"""Government modules and the primitives they share."""

@@ -1,1 +1,1 @@
-""""""
+"""asyncio: the TLS mesh between replicas."""

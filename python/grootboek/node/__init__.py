@@ -1,1 +1,1 @@
-""""""
+"""The daemon: joins consensus, ledger and network."""

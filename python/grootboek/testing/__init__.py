@@ -1,1 +1,1 @@
-""""""
+"""What users' own tests import."""
