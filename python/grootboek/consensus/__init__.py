@@ -1,1 +1,63 @@
-"""The PBFT state machine: events in, effects out, no I/O."""
+"""PBFT as a pure state machine: events in, effects out; no I/O, clock or randomness.
+
+``Replica(config, sign)``, then ``start`` once and ``handle`` for every event. The driver performs the
+effects in their order and syncs the records of all ``Persist`` effects before anything that follows
+them. What arrives from a peer goes through ``Checks`` first.
+"""
+
+from grootboek.consensus.checks import Checks, Obligation
+from grootboek.consensus.config import Config
+from grootboek.consensus.contract import CheckedReplica
+from grootboek.consensus.core import Position
+from grootboek.consensus.effects import (
+    Accuse,
+    Broadcast,
+    CatchUp,
+    Certified,
+    Effect,
+    Execute,
+    FetchBodies,
+    Persist,
+    Relay,
+    Release,
+    Send,
+    StartTimer,
+    StopTimer,
+    Timer,
+)
+from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
+from grootboek.consensus.records import Cosigned, Record, decode_record
+from grootboek.consensus.replica import Replica
+
+__all__ = [
+    "Accuse",
+    "Broadcast",
+    "CatchUp",
+    "CaughtUp",
+    "Certified",
+    "CheckedReplica",
+    "Checks",
+    "Config",
+    "Cosigned",
+    "Effect",
+    "Event",
+    "Execute",
+    "Executed",
+    "FetchBodies",
+    "Obligation",
+    "Persist",
+    "Position",
+    "Received",
+    "Record",
+    "Relay",
+    "Release",
+    "Replica",
+    "Send",
+    "StartTimer",
+    "StopTimer",
+    "Stored",
+    "Submitted",
+    "Timer",
+    "TimerFired",
+    "decode_record",
+]

@@ -1,0 +1,163 @@
+"""What must hold of a message before the state machine may see it.
+
+``Checks.obligations`` looks at the form of a message and names every signature in it, nested
+certificates included; the caller verifies all of them, in batch, and drops the message if one fails.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from grootboek._core import leaf_hashes, verify_inclusion
+from grootboek.errors import BadFrame, BadMessage
+from grootboek.notes import cosigned_bytes
+from grootboek.types import Chain, Quorum
+from grootboek.wire import (
+    BlockEntry,
+    Certificate,
+    Checkpoint,
+    Cosignature,
+    NewView,
+    Prepare,
+    Prepared,
+    PrePrepare,
+    ProtocolMessage,
+    Signed,
+    ViewChange,
+    block_of,
+    decode,
+    decode_block,
+    encode,
+    message_bytes,
+    protocol_messages,
+    value_digest,
+)
+
+__all__ = ["Checks", "Obligation"]
+
+Obligation = tuple[bytes, bytes, bytes]
+"""Key, message and signature that must verify, cofactorless equation included."""
+
+
+class Checks:
+    """The rules of one epoch."""
+
+    def __init__(
+        self, chain: Chain, epoch: int, voting: Sequence[bytes], cosigning: Sequence[bytes], window: int
+    ) -> None:
+        """Keys by replica index; ``window`` is W."""
+        self._chain = chain
+        self._epoch = epoch
+        self._voting = voting
+        self._cosigning = cosigning
+        self._window = window
+        self._quorum = Quorum.of(len(voting))
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def signed(self, signed: Signed) -> tuple[ProtocolMessage, list[Obligation]]:
+        """The message inside, and what must verify; raises BadMessage."""
+        try:
+            message = decode(protocol_messages, signed.payload)
+        except BadFrame as error:
+            raise BadMessage(error.detail) from error
+        obligations = [self._vote(signed.sender, signed.payload, signed.signature)]
+        match message:
+            case ViewChange():
+                obligations += self._view_change(message)
+            case NewView():
+                obligations += self._new_view(message, signed.sender)
+            case PrePrepare() if signed.sender != self._primary(message.view):
+                raise BadMessage("a PRE-PREPARE that is not the primary's")
+        return message, obligations
+
+    def checkpoint(self, message: Checkpoint) -> list[Obligation]:
+        """A cosignature with the block that it ends."""
+        block = self._block(message.block)
+        if block.epoch != self._epoch:
+            raise BadMessage("a checkpoint of another epoch")
+        return [self._cosigned(message.size, message.root, message.cosignature)]
+
+    def certificate(self, certificate: Certificate) -> list[Obligation]:
+        """A stable checkpoint: q different replicas, and a block entry that ends its log."""
+        replicas = [cosignature.replica for cosignature in certificate.cosignatures]
+        if len(replicas) != self._quorum.quorum or not _ascending(replicas):
+            raise BadMessage("a certificate needs exactly q cosignatures, by ascending replica")
+        if self._block(certificate.block).epoch != self._epoch:
+            raise BadMessage("a certificate of another epoch")
+        framed = len(certificate.block).to_bytes(2, "big") + certificate.block
+        index = certificate.size - 1
+        leaf = leaf_hashes(framed)
+        if not verify_inclusion(certificate.root, certificate.size, index, leaf, certificate.path):
+            raise BadMessage("the block entry is not the last entry of the certified log")
+        return [self._cosigned(certificate.size, certificate.root, c) for c in certificate.cosignatures]
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _view_change(self, message: ViewChange) -> list[Obligation]:
+        obligations = [] if message.stable is None else self.certificate(message.stable)
+        low = 0 if message.stable is None else block_of(message.stable).seq
+        seqs = []
+        for prepared in message.prepared:
+            value, more = self._prepared(prepared)
+            if value.view >= message.view or not low < value.seq <= low + self._window:
+                raise BadMessage("a prepared certificate outside its VIEW-CHANGE")
+            seqs.append(value.seq)
+            obligations += more
+        if not _ascending(seqs):
+            raise BadMessage("prepared certificates must ascend")
+        return obligations
+
+    def _prepared(self, prepared: Prepared) -> tuple[PrePrepare, list[Obligation]]:
+        value, obligations = self.signed(prepared.pre_prepare)
+        if not isinstance(value, PrePrepare):
+            raise BadMessage("a prepared certificate without a PRE-PREPARE")
+        backups = [replica for replica, _ in prepared.prepares]
+        primary = prepared.pre_prepare.sender
+        if len(backups) != self._quorum.quorum - 1 or not _ascending(backups) or primary in backups:
+            raise BadMessage("a prepared certificate needs exactly q - 1 backups, ascending")
+        digest = value_digest(self._chain, self._epoch, value.seq, value.time, value.batches)
+        payload = encode(Prepare(value.view, value.seq, digest))
+        return value, obligations + [self._vote(i, payload, signature) for i, signature in prepared.prepares]
+
+    def _new_view(self, message: NewView, sender: int) -> list[Obligation]:
+        if sender != self._primary(message.view):
+            raise BadMessage("a NEW-VIEW that is not the primary's")
+        senders = [signed.sender for signed in message.view_changes]
+        if len(senders) != self._quorum.quorum or not _ascending(senders):
+            raise BadMessage("a NEW-VIEW needs exactly q VIEW-CHANGEs, by ascending sender")
+        obligations = []
+        for signed in message.view_changes:
+            inner, more = self.signed(signed)
+            if not isinstance(inner, ViewChange) or inner.view != message.view:
+                raise BadMessage("a VIEW-CHANGE for another view")
+            obligations += more
+        for signed in message.pre_prepares:
+            proposal, more = self.signed(signed)
+            if not isinstance(proposal, PrePrepare) or signed.sender != sender:
+                raise BadMessage("O holds only the new primary's PRE-PREPAREs")
+            obligations += more
+        return obligations
+
+    def _block(self, entry: bytes) -> BlockEntry:
+        try:
+            return decode_block(entry)
+        except BadFrame as error:
+            raise BadMessage(error.detail) from error
+
+    def _primary(self, view: int) -> int:
+        return view % self._quorum.n
+
+    def _vote(self, sender: int, payload: bytes, signature: bytes) -> Obligation:
+        if sender >= self._quorum.n:
+            raise BadMessage(f"there is no replica {sender}")
+        return self._voting[sender], message_bytes(self._chain, self._epoch, sender, payload), signature
+
+    def _cosigned(self, size: int, root: bytes, cosignature: Cosignature) -> Obligation:
+        if cosignature.replica >= self._quorum.n:
+            raise BadMessage(f"there is no replica {cosignature.replica}")
+        message = cosigned_bytes(self._chain.origin, size, root, cosignature.time)
+        return self._cosigning[cosignature.replica], message, cosignature.signature
+
+
+def _ascending(numbers: Sequence[int]) -> bool:
+    return all(a < b for a, b in pairwise(numbers))

@@ -1,0 +1,238 @@
+"""What the parts of the state machine share: its state, its outgoing effects, its timers."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from grootboek.consensus.checkpoints import Checkpoints
+from grootboek.consensus.config import Config
+from grootboek.consensus.effects import Accuse, Broadcast, Effect, Persist, Send, StartTimer, StopTimer, Timer
+from grootboek.consensus.events import Executed
+from grootboek.consensus.records import Cosigned, Record
+from grootboek.consensus.slots import Slot
+from grootboek.wire import (
+    Certificate,
+    Commit,
+    Envelope,
+    Frame,
+    Prepare,
+    PrePrepare,
+    ProtocolMessage,
+    Signed,
+    block_of,
+    encode,
+    value_digest,
+)
+
+__all__ = ["Core", "Known", "Position"]
+
+
+class Position(Struct, frozen=True):
+    """Where the ledger is when the replica starts."""
+
+    last: Executed | None
+    """The last executed block, with this replica's cosignature of it; None before the first."""
+    certificate: Certificate | None
+    """The newest certificate that the ledger holds, of its own log."""
+
+
+class Known(Struct, frozen=True):
+    """A batch whose body is held and that is not executed."""
+
+    transactions: int
+    size: int
+    own: bool
+
+
+class Core:
+    """State and output. The parts above add one group of rules each."""
+
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+        self.config = config
+        self.quorum = config.quorum
+        self.now = 0
+        self.view = 0
+        self.active = True
+        """False from the VIEW-CHANGE that leaves a view until the NEW-VIEW that opens the next."""
+        self.executed = 0
+        """The last sequence number that is executed, or skipped as NULL."""
+        self.executing = 0
+        """The last sequence number that the driver was told to execute."""
+        self.size = 0
+        """The log size after it."""
+        self.low = 0
+        """L: the sequence number of the last certified block entry."""
+        self.slots: dict[int, Slot] = {}
+        self.known: dict[bytes, Known] = {}
+        """Batches to be ordered, in the order they came."""
+        self.done: dict[bytes, int] = {}
+        """Batches executed within the last two windows, with their sequence numbers."""
+        self.assigned: dict[bytes, int] = {}
+        """Batches that a proposal of this view names, with its sequence number."""
+        self.checkpoints = Checkpoints(self.quorum.quorum, config.limits.window)
+        self.early: dict[tuple[int, type, int], tuple[Prepare | Commit | PrePrepare, Signed]] = {}
+        """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
+        self.failures = 0
+        """Views that failed since the last progress: the exponent of the back-off."""
+        self.stored = 0
+        """The log is synced through the block of this sequence number."""
+        self.released = 0
+        self.announced = 0
+        """The log size of the last certificate that was reported."""
+        self.cosigned: Cosigned | None = None
+        """This replica's last cosignature."""
+        self.answered: dict[int, int] = {}
+        """When each peer was last told our STATUS in answer to its own."""
+        self._sign = sign
+        self._effects: list[Effect] = []
+        self._running: set[Timer] = set()
+
+    # --- properties ------------------------------------------------------------------------------
+
+    @property
+    def high(self) -> int:
+        """H: the highest sequence number that may be proposed."""
+        return self.low + self.config.limits.window
+
+    @property
+    def primary(self) -> int:
+        """The primary of the view this replica is in, or wants."""
+        return self.config.primary(self.view)
+
+    @property
+    def peers(self) -> list[int]:
+        """All other replicas."""
+        return [peer for peer in range(self.config.n) if peer != self.config.me]
+
+    @property
+    def leading(self) -> bool:
+        """Whether this replica is the primary of an open view."""
+        return self.active and self.primary == self.config.me
+
+    @property
+    def stable(self) -> Certificate | None:
+        """The last stable checkpoint known, of this replica's own log or ahead of it."""
+        return self.checkpoints.stable
+
+    @property
+    def in_flight(self) -> int:
+        """How many proposals of this view are not executed."""
+        return sum(slot.pre_prepare is not None and seq > self.executed for seq, slot in self.slots.items())
+
+    @property
+    def pending(self) -> int:
+        """How many known batches no proposal of this view names."""
+        return sum(digest not in self.assigned for digest in self.known)
+
+    # --- output ----------------------------------------------------------------------------------
+
+    def emit(self, effect: Effect) -> None:
+        """Add an effect to what this event returns."""
+        self._effects.append(effect)
+
+    def taken(self) -> list[Effect]:
+        """The effects of the event, once."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def persist(self, record: Record) -> None:
+        """Whatever is emitted after this waits until the record is synced."""
+        self.emit(Persist(record))
+
+    def broadcast(self, frame: Frame) -> None:
+        """To all others; nothing where there are none."""
+        if self.config.n > 1:
+            self.emit(Broadcast(frame))
+
+    def tell(self, signed: Signed) -> None:
+        """Broadcast a signed message."""
+        self.broadcast(Envelope(signed))
+
+    def send_signed(self, to: int, signed: Signed) -> None:
+        """Send a signed message to one replica."""
+        if to != self.config.me:
+            self.emit(Send(to, Envelope(signed)))
+
+    def sign(self, message: ProtocolMessage) -> Signed:
+        """The message under this replica's voting key."""
+        return self._sign(encode(message))
+
+    def accuse(self, first: Signed | None, second: Signed) -> None:
+        """Report a pair of contradicting signatures, where there is one."""
+        if first is not None:
+            self.emit(Accuse(first, second))
+
+    # --- small shared rules ----------------------------------------------------------------------
+
+    def slot(self, seq: int) -> Slot:
+        """The slot of a sequence number inside the window."""
+        slot = self.slots.get(seq)
+        if slot is None:
+            slot = self.slots[seq] = Slot(seq)
+        return slot
+
+    def within(self, seq: int) -> bool:
+        """Whether L < seq <= H."""
+        return self.low < seq <= self.high
+
+    def digest(self, value: PrePrepare) -> bytes:
+        """The value digest of a proposal, called d in the protocol."""
+        return value_digest(self.config.chain, self.config.epoch, value.seq, value.time, value.batches)
+
+    def holds(self, value: PrePrepare) -> bool:
+        """Whether all bodies of a proposal are held here."""
+        return all(digest in self.known or digest in self.done for digest in value.batches)
+
+    def missing(self, value: PrePrepare) -> tuple[bytes, ...]:
+        """The bodies of a proposal that are not held here."""
+        return tuple(d for d in value.batches if d not in self.known and d not in self.done)
+
+    # --- timers ----------------------------------------------------------------------------------
+
+    def start_timer(self, timer: Timer, delay_ms: int) -> None:
+        """Start or restart a timer."""
+        self._running.add(timer)
+        self.emit(StartTimer(timer, delay_ms))
+
+    def stop_timer(self, timer: Timer) -> None:
+        """Stop a timer, if it runs."""
+        if timer in self._running:
+            self._running.discard(timer)
+            self.emit(StopTimer(timer))
+
+    def running(self, timer: Timer) -> bool:
+        """Whether the timer runs."""
+        return timer in self._running
+
+    def fired(self, timer: Timer) -> None:
+        """The driver says that it ran out."""
+        self._running.discard(timer)
+
+    def patience(self) -> int:
+        """How long a view may go without progress: doubled for each that failed, capped."""
+        limits = self.config.limits
+        return min(limits.view_timer_ms << min(self.failures, 32), limits.view_timer_cap_ms)
+
+    def ordering_work(self) -> bool:
+        """Whether something waits for this view to order it."""
+        return bool(self.known) or any(
+            slot.pre_prepare is not None for seq, slot in self.slots.items() if seq > self.executed
+        )
+
+    def watch(self, *, progress: bool) -> None:
+        """Keep the progress timer running exactly while the open view owes an execution."""
+        if not self.active or not self.ordering_work() or self.config.n == 1:
+            self.stop_timer(Timer.PROGRESS)
+        elif progress or Timer.PROGRESS not in self._running:
+            self.start_timer(Timer.PROGRESS, self.patience())
+
+    def advance_low(self, certificate: Certificate) -> bool:
+        """L follows a newer certificate; False where it is not newer."""
+        if not self.checkpoints.adopt(certificate):
+            return False
+        self.low = block_of(certificate).seq
+        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
+        self.early = {key: vote for key, vote in self.early.items() if key[2] > self.low}
+        horizon = self.low - 2 * self.config.limits.window
+        self.done = {digest: seq for digest, seq in self.done.items() if seq > horizon}
+        return True

@@ -1,0 +1,133 @@
+"""What a replica wants done. The order of the list is the durability contract: nothing that follows
+a ``Persist`` happens before its record is synced.
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from grootboek.consensus.records import Record
+from grootboek.wire import Certificate, Frame, Signed
+
+__all__ = [
+    "Accuse",
+    "Broadcast",
+    "CatchUp",
+    "Certified",
+    "Effect",
+    "Execute",
+    "FetchBodies",
+    "Persist",
+    "Relay",
+    "Release",
+    "Send",
+    "StartTimer",
+    "StopTimer",
+    "Timer",
+]
+
+
+class Timer(Enum):
+    """The timers of the protocol."""
+
+    PROGRESS = "progress"
+    """Known batches wait: without an execution in time, the view changes."""
+    NEW_VIEW = "new-view"
+    """A quorum wants a view: without its NEW-VIEW in time, the next one is tried."""
+    STATUS = "status"
+    """Something is missing here or at a peer: ask and tell again."""
+
+
+class Persist(Struct, frozen=True):
+    """Journal this record."""
+
+    record: Record
+
+
+class Broadcast(Struct, frozen=True):
+    """To all other replicas."""
+
+    frame: Frame
+
+
+class Send(Struct, frozen=True):
+    """To one replica."""
+
+    to: int
+    frame: Frame
+
+
+class StartTimer(Struct, frozen=True):
+    """Start the timer, or restart it if it runs."""
+
+    timer: Timer
+    delay_ms: int
+
+
+class StopTimer(Struct, frozen=True):
+    """Stop the timer; no harm if it does not run."""
+
+    timer: Timer
+
+
+class Execute(Struct, frozen=True):
+    """The value of ``seq`` is committed and everything below is executed; answered by Executed."""
+
+    seq: int
+    time: int
+    batches: tuple[bytes, ...]
+
+
+class Certified(Struct, frozen=True):
+    """A checkpoint of this replica's own log became stable."""
+
+    certificate: Certificate
+
+
+class FetchBodies(Struct, frozen=True):
+    """Ask peers for these batch bodies; comes again while they are missing."""
+
+    digests: tuple[bytes, ...]
+
+
+class Relay(Struct, frozen=True):
+    """Send these batch bodies to a replica that may lack them."""
+
+    to: int
+    digests: tuple[bytes, ...]
+
+
+class CatchUp(Struct, frozen=True):
+    """The log is behind this certificate: transfer what is missing; answered by CaughtUp."""
+
+    certificate: Certificate
+    source: int
+
+
+class Release(Struct, frozen=True):
+    """Nothing at or below ``seq`` is needed from the journal any more."""
+
+    seq: int
+
+
+class Accuse(Struct, frozen=True):
+    """Two signatures that no correct replica gives."""
+
+    first: Signed
+    second: Signed
+
+
+Effect = (
+    Persist
+    | Broadcast
+    | Send
+    | StartTimer
+    | StopTimer
+    | Execute
+    | Certified
+    | FetchBodies
+    | Relay
+    | CatchUp
+    | Release
+    | Accuse
+)

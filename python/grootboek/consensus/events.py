@@ -1,0 +1,65 @@
+"""What can happen to a replica. The driver has authenticated and checked everything before."""
+
+from msgspec import Struct
+
+from grootboek.consensus.effects import Timer
+from grootboek.wire import Certificate, Checkpoint, Cosignature, Path, ProtocolMessage, Signed, Status
+
+__all__ = ["CaughtUp", "Event", "Executed", "Received", "Stored", "Submitted", "TimerFired"]
+
+
+class Submitted(Struct, frozen=True):
+    """An admissible batch body is held locally and journalled."""
+
+    digest: bytes
+    transactions: int
+    size: int
+    """Bytes."""
+    own: bool
+    """Whether this replica admitted it from clients."""
+    logged: bool = False
+    """Whether all its transactions are in the log already: it is at hand, but not to be ordered."""
+
+
+class Received(Struct, frozen=True):
+    """A message whose signatures, nested ones included, have been checked (``checks``)."""
+
+    sender: int
+    message: ProtocolMessage | Checkpoint | Status
+    signed: Signed | None
+    """The signed form of a ProtocolMessage."""
+
+
+class TimerFired(Struct, frozen=True):
+    """A timer that was started and not stopped has run out."""
+
+    timer: Timer
+
+
+class Executed(Struct, frozen=True):
+    """The ledger executed the value of ``seq`` and appended its block."""
+
+    seq: int
+    size: int
+    root: bytes
+    block: bytes
+    """The raw block entry."""
+    path: Path
+    """Its inclusion path to ``root``."""
+    cosignature: Cosignature | None
+    """This replica's own; None below what it cosigned before a restart."""
+
+
+class CaughtUp(Struct, frozen=True):
+    """The ledger reached this certificate by transfer."""
+
+    certificate: Certificate
+
+
+class Stored(Struct, frozen=True):
+    """The log is synced through the block of ``seq``."""
+
+    seq: int
+
+
+Event = Submitted | Received | TimerFired | Executed | CaughtUp | Stored

@@ -1,0 +1,247 @@
+"""The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
+
+from grootboek.consensus.core import Core, Known
+from grootboek.consensus.effects import CatchUp, Certified, Execute, FetchBodies, Release, Timer
+from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
+from grootboek.consensus.newview import proposal_in
+from grootboek.consensus.records import Accepted, Cosigned, HoldsPrepared, Voted
+from grootboek.consensus.slots import Slot
+from grootboek.wire import (
+    Certificate,
+    Checkpoint,
+    Commit,
+    Prepare,
+    PrePrepare,
+    Signed,
+    block_of,
+)
+
+__all__ = ["Ordering"]
+
+IN_FLIGHT = 4
+"""How many proposals the primary keeps in flight; beyond the first only full ones."""
+
+
+class Ordering(Core):
+    """Adds the three phases, execution in order, and L that follows the certificates."""
+
+    # --- proposing -------------------------------------------------------------------------------
+
+    def on_submitted(self, event: Submitted) -> None:
+        """A body is held: it is ordered in its turn, and proposals that waited for it are voted on."""
+        if event.logged:
+            self.finish(event.digest, self.executed)
+        elif event.digest not in self.done:
+            self.known.setdefault(event.digest, Known(event.transactions, event.size, event.own))
+        self.vote_waiting()
+
+    def propose(self) -> None:
+        """At once when nothing is in flight; else only what fills a block (latency, then throughput)."""
+        while self.leading:
+            flight = self.in_flight
+            proposed = (seq for seq, slot in self.slots.items() if slot.pre_prepare is not None)
+            seq = max(self.low, self.executed, *proposed) + 1
+            if seq > self.high or flight >= IN_FLIGHT:
+                return
+            batches = self._next_batches()
+            full = sum(self.known[digest].transactions for digest in batches)
+            if not batches or (flight and full < self.config.limits.batch_transactions):
+                return
+            self.accept(self.sign(PrePrepare(self.view, seq, self.now, batches)))
+
+    def _next_batches(self) -> tuple[bytes, ...]:
+        free = [digest for digest in self.known if digest not in self.assigned]
+        return tuple(free[: self.config.limits.block_batches])
+
+    # --- PRE-PREPARE -----------------------------------------------------------------------------
+
+    def on_pre_prepare(self, message: PrePrepare, signed: Signed) -> None:
+        """A proposal of the current view's primary."""
+        if not self.active or message.view != self.view or signed.sender != self.primary:
+            return
+        slot = self.slots.get(message.seq)
+        if slot is not None and slot.pre_prepare is not None:
+            if slot.pre_prepare.payload != signed.payload:
+                self.accuse(slot.pre_prepare, signed)
+            return
+        if self.within(message.seq) and self._admissible(message):
+            self.accept(signed, message)
+
+    def _admissible(self, message: PrePrepare) -> bool:
+        """What only a backup judges, once, when the value is first proposed."""
+        limits = self.config.limits
+        return (
+            0 < len(message.batches) <= limits.block_batches
+            and len(set(message.batches)) == len(message.batches)
+            and message.time <= self.now + limits.clock_bound_ms
+        )
+
+    def accept(self, signed: Signed, message: PrePrepare | None = None) -> None:
+        """Take a proposal of this view into its slot; vote as soon as its bodies are held."""
+        value = message or proposal_in(signed)
+        slot = self.slot(value.seq)
+        slot.accept(signed, value, self.digest(value))
+        for digest in value.batches:
+            if digest not in self.done:
+                self.assigned[digest] = value.seq
+        if missing := self.missing(value):
+            self.emit(FetchBodies(missing))
+        self.vote(slot)
+
+    def vote_waiting(self) -> None:
+        """Vote on the proposals that waited for a body."""
+        for seq in sorted(self.slots):
+            slot = self.slots.get(seq)
+            if slot is not None and slot.value is not None and not slot.voted:
+                self.vote(slot)
+
+    def vote(self, slot: Slot) -> None:
+        """PREPARE, once the bodies are held; the primary's PRE-PREPARE stands for its own."""
+        value, signed = slot.value, slot.pre_prepare
+        if not self.active or slot.voted or value is None or signed is None or not self.holds(value):
+            return
+        slot.voted = True
+        self.persist(Accepted(signed))
+        if signed.sender == self.config.me:
+            self.tell(signed)
+        else:
+            prepare = Prepare(value.view, value.seq, slot.digest)
+            mine = self.sign(prepare)
+            slot.add_prepare(self.config.me, prepare, mine)
+            self.persist(Voted(mine))
+            self.tell(mine)
+        self.progress(slot)
+
+    # --- PREPARE and COMMIT ----------------------------------------------------------------------
+
+    def on_prepare(self, message: Prepare, signed: Signed) -> None:
+        """A backup's vote; one of the primary counts for nothing."""
+        if self._votable(message) and signed.sender != self.primary:
+            slot = self.slot(message.seq)
+            self.accuse(slot.add_prepare(signed.sender, message, signed), signed)
+            self.progress(slot)
+
+    def on_commit(self, message: Commit, signed: Signed) -> None:
+        """The sender holds a prepared certificate."""
+        if self._votable(message):
+            slot = self.slot(message.seq)
+            self.accuse(slot.add_commit(signed.sender, message, signed), signed)
+            self.progress(slot)
+
+    def _votable(self, message: Prepare | Commit) -> bool:
+        return self.active and message.view == self.view and self.within(message.seq)
+
+    def progress(self, slot: Slot) -> None:
+        """COMMIT when prepared, execute when committed."""
+        if not self.active:
+            return
+        if not slot.committing and (certificate := slot.prepared(self.quorum.quorum)) is not None:
+            slot.committing = True
+            slot.certificate, slot.certificate_view = certificate, self.view
+            commit = Commit(self.view, slot.seq, slot.digest)
+            mine = self.sign(commit)
+            slot.add_commit(self.config.me, commit, mine)
+            self.persist(HoldsPrepared(certificate))
+            self.persist(Voted(mine))
+            self.tell(mine)
+        if slot.decided is None and slot.committed(self.quorum.quorum):
+            slot.decided = slot.value
+            self.execute_next()
+
+    # --- execution -------------------------------------------------------------------------------
+
+    def execute_next(self) -> None:
+        """Execute committed values in order, one at a time; a NULL is only stepped over."""
+        while (slot := self.slots.get(self.executed + 1)) is not None and slot.decided is not None:
+            value = slot.decided
+            if value.batches:
+                if self.executing < value.seq:
+                    self.executing = value.seq
+                    self.emit(Execute(value.seq, value.time, value.batches))
+                return
+            self.executed = value.seq
+            self.failures = 0
+
+    def on_executed(self, event: Executed) -> None:
+        """The ledger has a block more: cosign it, and go on."""
+        if event.seq != self.executed + 1:
+            return
+        self.executed, self.size = event.seq, event.size
+        self.failures = 0
+        slot = self.slots.get(event.seq)
+        if slot is not None and slot.decided is not None:
+            for digest in slot.decided.batches:
+                self.finish(digest, event.seq)
+        self.cosign(event)
+        self.announce()
+        self.execute_next()
+
+    def cosign(self, event: Executed) -> None:
+        """Tell our cosignature of the last block, and count it."""
+        if event.cosignature is not None:
+            self.cosigned = Cosigned(event.seq, event.size, event.root, event.cosignature)
+            self.persist(self.cosigned)
+            self.broadcast(Checkpoint(event.size, event.root, event.block, event.cosignature))
+        certificate = self.checkpoints.executed(event)
+        if certificate is not None:
+            self.advance_low(certificate)
+
+    def finish(self, digest: bytes, seq: int) -> None:
+        """The batch is executed, at ``seq`` or before: it is not ordered again."""
+        self.known.pop(digest, None)
+        self.assigned.pop(digest, None)
+        self.done[digest] = seq
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def on_checkpoint(self, message: Checkpoint) -> None:
+        """A peer's cosignature."""
+        certificate = self.checkpoints.received(message)
+        if certificate is not None:
+            self.advance_low(certificate)
+            self.announce()
+        elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
+            self.ask_soon()
+
+    def ask_soon(self) -> None:
+        """Something is missing here or there: exchange STATUS, beginning a moment from now."""
+        if not self.running(Timer.STATUS) and self.config.n > 1:
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+
+    def announce(self) -> None:
+        """Report the stable checkpoint, once the log has reached it."""
+        stable = self.stable
+        if stable is not None and self.announced < stable.size <= self.size:
+            self.announced = stable.size
+            self.emit(Certified(stable))
+            self.release()
+
+    def learn(self, certificate: Certificate, source: int) -> None:
+        """A certificate from a peer, checked: where the log is behind it, it is transferred."""
+        if certificate.size > self.size:
+            self.advance_low(certificate)
+            self.emit(CatchUp(certificate, source))
+        elif self.advance_low(certificate):
+            self.announce()
+
+    def on_caught_up(self, event: CaughtUp) -> None:
+        """The log reached a certificate, by transfer or by ordering meanwhile."""
+        seq = block_of(event.certificate).seq
+        if event.certificate.size > self.size:
+            self.executed, self.size = seq, event.certificate.size
+            self.failures = 0
+        self.advance_low(event.certificate)
+        self.announce()
+        self.execute_next()
+
+    def on_stored(self, event: Stored) -> None:
+        """The log is synced: what is certified and synced needs no journal."""
+        self.stored = max(self.stored, event.seq)
+        self.release()
+
+    def release(self) -> None:
+        """Journal and bodies may go up to what is both certified and synced in the log."""
+        seq = min(self.low, self.stored, self.executed)
+        if seq > self.released:
+            self.released = seq
+            self.emit(Release(seq))

@@ -1,0 +1,308 @@
+"""The PBFT state machine of one replica: a pure function of values, events in and effects out.
+
+Source: Castro and Liskov, "Practical Byzantine Fault Tolerance", OSDI 1999, section 4, in the
+variant with signatures, where a certificate convinces anybody. Nothing here reads a clock, a socket
+or a file: ``now`` is an argument; bodies, signature checks, durability and execution are the driver's.
+"""
+
+from collections.abc import Sequence
+
+from grootboek.consensus.core import Position
+from grootboek.consensus.effects import Effect, FetchBodies, Relay, Send, Timer
+from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
+from grootboek.consensus.newview import proposal_in, view_change_in
+from grootboek.consensus.records import (
+    Accepted,
+    Cosigned,
+    EnteredView,
+    HoldsPrepared,
+    LeftView,
+    Record,
+    StableCheckpoint,
+    Voted,
+)
+from grootboek.consensus.slots import Slot
+from grootboek.consensus.viewchange import ViewChanging
+from grootboek.wire import (
+    Checkpoint,
+    Commit,
+    NewView,
+    Prepare,
+    PrePrepare,
+    ProtocolMessage,
+    Signed,
+    Status,
+    ViewChange,
+    decode,
+    protocol_messages,
+)
+
+__all__ = ["Replica"]
+
+
+class Replica(ViewChanging):
+    """Feed it events with ``handle``; perform the effects in their order."""
+
+    # --- driving ---------------------------------------------------------------------------------
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """One event; ``now`` is the local clock in milliseconds since 1970."""
+        self.now = now
+        executed = self.executed
+        self._dispatch(event)
+        self.propose()
+        self.watch(progress=self.executed > executed)
+        return self.taken()
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case Received():
+                self._received(event)
+            case Executed():
+                self.on_executed(event)
+            case Submitted():
+                self.on_submitted(event)
+            case TimerFired(timer):
+                self._fired(timer)
+            case Stored():
+                self.on_stored(event)
+            case CaughtUp():
+                self.on_caught_up(event)
+
+    def _fired(self, timer: Timer) -> None:
+        if not self.running(timer):
+            return
+        self.fired(timer)
+        if timer is Timer.PROGRESS:
+            self.on_progress_timer()
+        elif timer is Timer.NEW_VIEW:
+            self.on_new_view_timer()
+        else:
+            self.on_status_timer()
+
+    def _received(self, event: Received) -> None:
+        match event.message:
+            case Checkpoint():
+                self.on_checkpoint(event.message)
+            case Status():
+                self.on_status(event.sender, event.message)
+            case message if event.signed is not None:
+                self._signed(message, event.signed)
+
+    def _signed(self, message: ProtocolMessage, signed: Signed) -> None:
+        match message:
+            case Prepare() | Commit() | PrePrepare() if self._early(message):
+                self._keep_early(message, signed)
+            case Prepare():
+                self.on_prepare(message, signed)
+            case Commit():
+                self.on_commit(message, signed)
+            case PrePrepare():
+                self.on_pre_prepare(message, signed)
+            case ViewChange():
+                self.on_view_change(message, signed)
+            case NewView():
+                self.on_new_view(message, signed)
+                self._replay_early()
+
+    # --- votes that overtake their NEW-VIEW ------------------------------------------------------
+
+    def _early(self, message: Prepare | Commit | PrePrepare) -> bool:
+        return message.view > self.view or (message.view == self.view and not self.active)
+
+    def _keep_early(self, message: Prepare | Commit | PrePrepare, signed: Signed) -> None:
+        """At most one vote of each kind a sender and sequence number, the newest view's."""
+        if self.within(message.seq):
+            key = (signed.sender, type(message), message.seq)
+            held = self.early.get(key)
+            if held is None or held[0].view < message.view:
+                self.early[key] = (message, signed)
+
+    def _replay_early(self) -> None:
+        if self.active and self.early:
+            votes, self.early = self.early, {}
+            for message, signed in votes.values():
+                if message.view >= self.view:
+                    self._signed(message, signed)
+
+    # --- STATUS ----------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """What this replica has: peers answer with what it lacks."""
+        return Status(self.view, self.active, self.executed, self.stable)
+
+    def on_status_timer(self) -> None:
+        """Ask and tell again, for as long as something is missing here or unheard of there."""
+        if not self.active or self.ordering_work() or self.checkpoints.ahead(self.size):
+            self._ask_everybody()
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+            return
+        silent = [peer for peer in self.peers if self.checkpoints.unconfirmed(peer)]
+        for peer in silent:
+            self.emit(Send(peer, self.status()))
+        if silent:
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_cap_ms)
+
+    def _ask_everybody(self) -> None:
+        self.broadcast(self.status())
+        mine = self.wanted.get(self.config.me)
+        if not self.active and mine is not None:
+            self.tell(mine[1])
+        waiting = [slot for slot in self.slots.values() if slot.value is not None and not slot.voted]
+        for slot in waiting:
+            if slot.value is not None and (missing := self.missing(slot.value)):
+                self.emit(FetchBodies(missing))
+        unassigned = tuple(digest for digest in self.known if digest not in self.assigned)
+        if self.active and not self.leading and unassigned:
+            self.emit(Relay(self.primary, unassigned[: self.config.limits.block_batches]))
+
+    def on_status(self, sender: int, message: Status) -> None:
+        """Learn from a peer that is ahead, help one that is behind."""
+        if message.stable is not None:
+            self.learn(message.stable, sender)
+        if sender == self.config.me:
+            return
+        behind = message.view < self.view or (
+            message.view == self.view and self.active and not message.active
+        )
+        if behind:
+            self._help_into_view(sender)
+        size = 0 if message.stable is None else message.stable.size
+        if (behind or size < self.checkpoints.size) and self._may_answer(sender):
+            self.emit(Send(sender, self.status()))
+        self._help_order(sender, message)
+
+    def _may_answer(self, peer: int) -> bool:
+        """Two replicas that are each behind in something must not answer each other without end."""
+        last = self.answered.get(peer, 0)
+        if self.now < last + self.config.limits.view_timer_ms // 4:
+            return False
+        self.answered[peer] = self.now
+        return True
+
+    def _help_into_view(self, peer: int) -> None:
+        mine = self.wanted.get(self.config.me)
+        if self.active and self.opening is not None:
+            self.send_signed(peer, self.opening)
+        elif not self.active and mine is not None:
+            self.send_signed(peer, mine[1])
+
+    def _help_order(self, peer: int, message: Status) -> None:
+        """Tell the votes of this view above what the peer has executed, and cosignatures not yet stable."""
+        for checkpoint in self.checkpoints.own(self.config.me):
+            self.emit(Send(peer, checkpoint))
+        if not self.active or message.view != self.view:
+            return
+        for seq, slot in sorted(self.slots.items()):
+            if seq > message.executed:
+                for signed in slot.told_by(self.config.me):
+                    self.send_signed(peer, signed)
+
+    # --- recovery --------------------------------------------------------------------------------
+
+    def start(self, position: Position, records: Sequence[Record], now: int) -> list[Effect]:
+        """Begin, or go on where the journal ends: one code path."""
+        self.now = now
+        last = position.last
+        if last is not None:
+            self.executed = self.executing = last.seq
+            self.size = last.size
+        if position.certificate is not None:
+            self.advance_low(position.certificate)
+        for record in records:
+            self._recall(record)
+        if last is not None:
+            self.cosign(last)
+        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
+        if self.config.n > 1:
+            self.broadcast(self.status())
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+        for slot in list(self.slots.values()):
+            self.progress(slot)
+        self.announce()
+        self.execute_next()
+        return self.taken()
+
+    def records(self) -> list[Record]:
+        """What the journal must hold now: replaces all records so far, in an order that recovers."""
+        records: list[Record] = []
+        if self.stable is not None:
+            records.append(StableCheckpoint(self.stable))
+        if self.opening is not None:
+            records.append(EnteredView(self.opening))
+        mine = self.wanted.get(self.config.me)
+        if not self.active and mine is not None:
+            records.append(LeftView(mine[1]))
+        for _, slot in sorted(self.slots.items()):
+            if slot.certificate is not None:
+                records.append(HoldsPrepared(slot.certificate))
+            if slot.pre_prepare is not None and slot.voted:
+                records.append(Accepted(slot.pre_prepare))
+            votes = (slot.prepares.get(self.config.me), slot.commits.get(self.config.me))
+            records += [Voted(vote[1]) for vote in votes if vote is not None]
+        if self.cosigned is not None:
+            records.append(self.cosigned)
+        return records
+
+    def _recall(self, record: Record) -> None:
+        match record:
+            case StableCheckpoint(certificate):
+                if certificate.size <= self.size:
+                    self.advance_low(certificate)
+            case LeftView(signed):
+                self._recall_left(signed)
+            case EnteredView(signed):
+                self._recall_entered(signed)
+            case Accepted(signed):
+                self._recall_accepted(signed)
+            case Voted(signed):
+                self._recall_vote(signed)
+            case HoldsPrepared(certificate):
+                value = proposal_in(certificate.pre_prepare)
+                slot = self.slot(value.seq)
+                if value.view > slot.certificate_view:
+                    slot.certificate, slot.certificate_view = certificate, value.view
+            case Cosigned():
+                self.cosigned = record
+
+    def _recall_left(self, signed: Signed) -> None:
+        message = view_change_in(signed)
+        if message.view >= self.view:
+            self.view, self.active = message.view, False
+            self.wanted[self.config.me] = (message, signed)
+
+    def _recall_entered(self, signed: Signed) -> None:
+        message = decode(protocol_messages, signed.payload)
+        if isinstance(message, NewView) and message.view >= self.view:
+            self.adopt_view(message.view, signed)
+            for proposal in message.pre_prepares:
+                self._recall_proposal(proposal)
+
+    def _recall_accepted(self, signed: Signed) -> None:
+        slot = self._recall_proposal(signed)
+        if slot is not None:
+            slot.voted = True
+
+    def _recall_proposal(self, signed: Signed) -> Slot | None:
+        value = proposal_in(signed)
+        if value.view != self.view or not self.active or value.seq <= self.low:
+            return None
+        slot = self.slot(value.seq)
+        slot.accept(signed, value, self.digest(value))
+        for digest in value.batches:
+            self.assigned[digest] = value.seq
+        return slot
+
+    def _recall_vote(self, signed: Signed) -> None:
+        message = decode(protocol_messages, signed.payload)
+        if not self.active:
+            return
+        match message:
+            case Prepare(view, seq) if view == self.view:
+                self.slot(seq).add_prepare(self.config.me, message, signed)
+            case Commit(view, seq) if view == self.view:
+                slot = self.slot(seq)
+                slot.add_commit(self.config.me, message, signed)
+                slot.committing = True
+            case _:
+                pass

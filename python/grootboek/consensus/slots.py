@@ -1,0 +1,88 @@
+"""One sequence number: the proposal accepted in the current view and the votes for it."""
+
+from grootboek.wire import Commit, Prepare, Prepared, PrePrepare, ReplicaId, Signature, Signed
+
+__all__ = ["Slot"]
+
+
+class Slot:
+    """Counts votes, and does nothing else with them.
+
+    Votes are kept by sender, one of each kind: a second, different one is returned to the caller as
+    evidence and changes nothing.
+    """
+
+    __slots__ = (
+        "certificate",
+        "certificate_view",
+        "commits",
+        "committing",
+        "decided",
+        "digest",
+        "pre_prepare",
+        "prepares",
+        "seq",
+        "value",
+        "voted",
+    )
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        self.certificate: Prepared | None = None
+        """The prepared certificate of the highest view, kept across views."""
+        self.certificate_view = -1
+        self.decided: PrePrepare | None = None
+        """The committed value."""
+        self.enter_view()
+
+    def enter_view(self) -> None:
+        """Forget proposal and votes of the view that is left."""
+        self.pre_prepare: Signed | None = None
+        self.value: PrePrepare | None = None
+        self.digest = b""
+        self.voted = False
+        """Whether this replica holds the bodies and has voted for the proposal."""
+        self.committing = False
+        """Whether its COMMIT is out."""
+        self.prepares: dict[int, tuple[Prepare, Signed]] = {}
+        self.commits: dict[int, tuple[Commit, Signed]] = {}
+
+    def accept(self, signed: Signed, value: PrePrepare, digest: bytes) -> None:
+        """The proposal of this view."""
+        self.pre_prepare = signed
+        self.value = value
+        self.digest = digest
+
+    def add_prepare(self, sender: int, message: Prepare, signed: Signed) -> Signed | None:
+        """Count a PREPARE; the earlier one if it differs."""
+        first = self.prepares.setdefault(sender, (message, signed))
+        return None if first[0] == message else first[1]
+
+    def add_commit(self, sender: int, message: Commit, signed: Signed) -> Signed | None:
+        """Count a COMMIT; the earlier one if it differs."""
+        first = self.commits.setdefault(sender, (message, signed))
+        return None if first[0] == message else first[1]
+
+    def prepared(self, quorum: int) -> Prepared | None:
+        """The certificate, once the PRE-PREPARE and q - 1 backups' PREPAREs agree (PBFT section 4.2)."""
+        if self.pre_prepare is None or not self.voted:
+            return None
+        primary = self.pre_prepare.sender
+        votes: list[tuple[ReplicaId, Signature]] = [
+            (sender, signed.signature)
+            for sender, (message, signed) in sorted(self.prepares.items())
+            if message.digest == self.digest and sender != primary
+        ]
+        if len(votes) < quorum - 1:
+            return None
+        return Prepared(self.pre_prepare, tuple(votes[: quorum - 1]))
+
+    def committed(self, quorum: int) -> bool:
+        """Whether q COMMITs name the proposal."""
+        return self.voted and sum(c.digest == self.digest for c, _ in self.commits.values()) >= quorum
+
+    def told_by(self, me: int) -> list[Signed]:
+        """What this replica can tell again: the proposal, and its own votes."""
+        votes = (self.prepares.get(me), self.commits.get(me))
+        proposal = [self.pre_prepare] if self.pre_prepare is not None and self.voted else []
+        return proposal + [vote[1] for vote in votes if vote is not None]

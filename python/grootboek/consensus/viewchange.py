@@ -1,0 +1,140 @@
+"""Leaving a view and opening the next (PBFT section 4.4)."""
+
+from collections.abc import Callable
+
+from grootboek.consensus.config import Config
+from grootboek.consensus.effects import Timer
+from grootboek.consensus.newview import proposal_in, proposals, stable_of, view_change_in
+from grootboek.consensus.ordering import Ordering
+from grootboek.consensus.records import EnteredView, LeftView, StableCheckpoint
+from grootboek.wire import (
+    NewView,
+    Signed,
+    ViewChange,
+    encode,
+)
+
+__all__ = ["ViewChanging"]
+
+
+class ViewChanging(Ordering):
+    """Adds VIEW-CHANGE, NEW-VIEW and the timers that lead to them."""
+
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+        """``sign(payload)`` puts this replica's voting key under a message: Ed25519 is deterministic."""
+        super().__init__(config, sign)
+        self.wanted: dict[int, tuple[ViewChange, Signed]] = {}
+        """The VIEW-CHANGE of the highest view from each sender, this replica included."""
+        self.opening: Signed | None = None
+        """The NEW-VIEW of the current view, for those who missed it; None in view 0."""
+
+    # --- leaving ---------------------------------------------------------------------------------
+
+    def on_progress_timer(self) -> None:
+        """The open view owed an execution for too long."""
+        if self.active and self.ordering_work():
+            self.leave_for(self.view + 1)
+
+    def on_new_view_timer(self) -> None:
+        """A quorum waited for this view's NEW-VIEW in vain."""
+        if not self.active:
+            self.leave_for(self.view + 1)
+
+    def leave_for(self, view: int) -> None:
+        """Leave all views below ``view``: no vote in them from here on."""
+        self.failures += 1
+        self.view, self.active = view, False
+        self.stop_timer(Timer.PROGRESS)
+        self.stop_timer(Timer.NEW_VIEW)
+        prepared = tuple(
+            slot.certificate for _, slot in sorted(self.slots.items()) if slot.certificate is not None
+        )
+        message = ViewChange(view, self.stable, prepared)
+        signed = self.sign(message)
+        if self.stable is not None:
+            self.persist(StableCheckpoint(self.stable))
+        self.persist(LeftView(signed))
+        self.tell(signed)
+        self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+        self.consider(self.config.me, message, signed)
+
+    # --- VIEW-CHANGE -----------------------------------------------------------------------------
+
+    def on_view_change(self, message: ViewChange, signed: Signed) -> None:
+        """A peer left its view. An older wish of it is forgotten, never another sender's."""
+        if message.view < self.view or (message.view == self.view and self.active):
+            if self.opening is not None and message.view <= self.view:
+                self.send_signed(signed.sender, self.opening)
+            return
+        self.consider(signed.sender, message, signed)
+
+    def consider(self, sender: int, message: ViewChange, signed: Signed) -> None:
+        """Count a wish; join on f + 1, wait or open on q."""
+        held = self.wanted.get(sender)
+        if held is not None and held[0].view >= message.view:
+            return
+        self.wanted[sender] = (message, signed)
+        above = sorted(m.view for m, _ in self.wanted.values() if m.view > self.view)
+        if len(above) >= self.quorum.weak:
+            self.leave_for(above[0])
+            return
+        self._enough()
+
+    def _enough(self) -> None:
+        """With q wishes for the view we want, its primary opens it and the others start their timer."""
+        if self.active:
+            return
+        chosen = self._chosen()
+        if len(chosen) < self.quorum.quorum:
+            return
+        if self.primary == self.config.me:
+            self._open(chosen)
+        elif not self.running(Timer.NEW_VIEW):
+            self.start_timer(Timer.NEW_VIEW, self.patience())
+
+    def _chosen(self) -> list[tuple[ViewChange, Signed]]:
+        return [
+            (message, signed)
+            for _, (message, signed) in sorted(self.wanted.items())
+            if message.view == self.view
+        ][: self.quorum.quorum]
+
+    def _open(self, chosen: list[tuple[ViewChange, Signed]]) -> None:
+        signed = tuple(self.sign(value) for value in proposals(self.view, [m for m, _ in chosen]))
+        message = NewView(self.view, tuple(s for _, s in chosen), signed)
+        self.enter(message, self.sign(message))
+
+    # --- NEW-VIEW --------------------------------------------------------------------------------
+
+    def on_new_view(self, message: NewView, signed: Signed) -> None:
+        """The primary opens its view: O is recomputed from V, byte for byte."""
+        if message.view < self.view or (message.view == self.view and self.active):
+            return
+        if signed.sender != self.config.primary(message.view):
+            return
+        forced = proposals(message.view, [view_change_in(s) for s in message.view_changes])
+        if [encode(value) for value in forced] == [s.payload for s in message.pre_prepares]:
+            self.enter(message, signed)
+
+    def enter(self, message: NewView, signed: Signed) -> None:
+        """Open the view: the proposals of O are accepted, everything else waits to be proposed anew."""
+        self.persist(EnteredView(signed))
+        self.adopt_view(message.view, signed)
+        if self.primary == self.config.me:
+            self.tell(signed)
+        stable = stable_of([view_change_in(s) for s in message.view_changes])
+        if stable is not None:
+            self.learn(stable, signed.sender)
+        for proposal in message.pre_prepares:
+            if self.within(proposal_in(proposal).seq):
+                self.accept(proposal)
+        self.ask_soon()
+
+    def adopt_view(self, view: int, opening: Signed | None) -> None:
+        """Be in ``view``: votes of older views are gone, prepared certificates stay."""
+        self.view, self.active, self.opening = view, True, opening
+        self.stop_timer(Timer.NEW_VIEW)
+        self.assigned = {}
+        self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
+        for slot in self.slots.values():
+            slot.enter_view()
