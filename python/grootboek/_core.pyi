@@ -7,6 +7,25 @@ ValueError, bytes that must not be believed give False or a verdict, never an ex
 from collections.abc import Sequence
 from typing import final
 
+__all__ = [
+    "Log",
+    "SigningKey",
+    "State",
+    "TransactionBatch",
+    "backend",
+    "command_path",
+    "command_root",
+    "digest",
+    "leaf_hashes",
+    "range_paths",
+    "verify",
+    "verify_command",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_many",
+    "verify_state",
+]
+
 def digest(data: bytes, /) -> bytes:
     """BLAKE3 of ``data``, 32 bytes. Callers put a domain in front (``wire.domain``)."""
 

@@ -1,0 +1,255 @@
+//! The authenticated map, its history and an index, moving together by height.
+//!
+//! Commits go to memory: the tree and what is *pending*. [`State::flush`] moves what is pending to the
+//! store, in one durable batch with the height, so a crash falls back to exactly that height. Reads
+//! look at what is pending first. Locks: a flush holds no lock while it writes, a commit only while it
+//! changes the tree, and nothing calls out of this module under a lock.
+
+mod arena;
+mod flush;
+mod proof;
+mod record;
+mod trie;
+mod versions;
+mod view;
+
+pub use proof::verify;
+pub use trie::{Change, Trie};
+pub use view::View;
+
+use crate::hash::Hash;
+use crate::store::{Disk, Memory, Store, Table, entries};
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Mutex, RwLock, RwLockWriteGuard};
+use trie::{KEY, VALUE};
+use versions::Pending;
+
+/// The longest key: with all of its zeros escaped it fits what a store accepts.
+pub const KEY_BYTES: usize = 1 << 14;
+
+/// Why the state cannot do what it was asked.
+#[derive(Debug)]
+pub enum StateError {
+    /// The height does not follow, or is not there.
+    Height(u64),
+    /// One commit writes a key twice.
+    WrittenTwice,
+    /// A key is empty or longer than [`KEY_BYTES`].
+    KeyLength(usize),
+    /// The undo records for this height are no longer kept, or it is yet to come.
+    NotKept(u64),
+    /// Only a state in memory can be made to crash.
+    NotInMemory,
+    /// The store failed.
+    Store(io::Error),
+}
+
+impl std::fmt::Display for StateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Height(height) => write!(f, "height {height} does not fit"),
+            Self::WrittenTwice => write!(f, "a key is written twice"),
+            Self::KeyLength(length) => write!(f, "a key has {length} bytes, not 1 to {KEY_BYTES}"),
+            Self::NotKept(height) => write!(f, "no proof can be made for height {height}"),
+            Self::NotInMemory => write!(f, "the state is not in memory"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StateError {}
+
+impl From<io::Error> for StateError {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A key with the value to write; None deletes.
+pub type Put<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The state of a ledger.
+pub struct State {
+    shared: RwLock<Shared>,
+    store: Box<dyn Store>,
+    in_memory: bool,
+    /// Held for the length of a flush: one at a time.
+    flushing: Mutex<()>,
+}
+
+/// What readers and writers share.
+struct Shared {
+    trie: Trie,
+    height: u64,
+    flushed: u64,
+    /// Proofs can be made for this height and those above.
+    floor: u64,
+    values: Pending,
+    index: Pending,
+    /// Each pending height.
+    heights: BTreeMap<u64, Sealed>,
+}
+
+/// What a height leaves behind.
+#[derive(Clone)]
+struct Sealed {
+    root: Hash,
+    undo: Vec<Change>,
+}
+
+impl State {
+    /// An empty state in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let shared = Shared::new(Trie::default(), 0, 0);
+        Self {
+            shared: RwLock::new(shared),
+            store: Box::new(Memory::default()),
+            in_memory: true,
+            flushing: Mutex::new(()),
+        }
+    }
+
+    /// Open or make the store in the folder `path`, and rebuild the tree from it.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used or its contents are damaged.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let store = Disk::open(path)?;
+        let shared = restore(&store)?;
+        Ok(Self {
+            shared: RwLock::new(shared),
+            store: Box::new(store),
+            in_memory: false,
+            flushing: Mutex::new(()),
+        })
+    }
+
+    /// A consistent view; waits while a commit changes the tree.
+    pub fn view(&self) -> View<'_> {
+        View::new(self.shared.read().expect("no commit panicked"), &*self.store)
+    }
+
+    /// A consistent view, unless that would mean waiting.
+    pub fn try_view(&self) -> Option<View<'_>> {
+        self.shared.try_read().ok().map(|shared| View::new(shared, &*self.store))
+    }
+
+    /// Apply what `height` writes, and its index entries: the new root.
+    ///
+    /// # Errors
+    /// Where `height` is not the next one, a key is written twice, or a key's length is not accepted;
+    /// nothing is changed then.
+    pub fn commit(&self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hash, StateError> {
+        let keys = writes.iter().map(|(key, _)| key).chain(index.iter().map(|(key, _)| key));
+        keys.map(|key| key.len()).try_for_each(check_key)?;
+        let changes = hash_writes(writes)?;
+        let mut shared = self.write();
+        if height != shared.height + 1 {
+            return Err(StateError::Height(height));
+        }
+        let undo = shared.trie.apply(&changes);
+        for (key, value) in writes.iter().filter(|write| takes_effect(write, &undo)) {
+            shared.values.add(key, height, *value);
+        }
+        for (key, value) in index {
+            shared.index.add(key, height, Some(value));
+        }
+        let root = shared.trie.root();
+        shared.height = height;
+        shared.heights.insert(height, Sealed { root, undo });
+        Ok(root)
+    }
+
+    /// In memory only: fall back to the last flush.
+    ///
+    /// # Errors
+    /// Where the state has a folder.
+    pub fn crash(&self) -> Result<(), StateError> {
+        if !self.in_memory {
+            return Err(StateError::NotInMemory);
+        }
+        let _no_flush_meanwhile = self.flushing.lock().expect("no flush panicked");
+        let shared = &mut *self.write();
+        for sealed in shared.heights.values().rev() {
+            shared.trie.apply(&sealed.undo);
+        }
+        shared.height = shared.flushed;
+        shared.heights.clear();
+        shared.values.clear();
+        shared.index.clear();
+        Ok(())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shared> {
+        self.shared.write().expect("no commit panicked")
+    }
+}
+
+impl Shared {
+    fn new(trie: Trie, height: u64, floor: u64) -> Self {
+        Self {
+            trie,
+            height,
+            flushed: height,
+            floor,
+            values: Pending::default(),
+            index: Pending::default(),
+            heights: BTreeMap::new(),
+        }
+    }
+}
+
+fn check_key(length: usize) -> Result<(), StateError> {
+    if (1..=KEY_BYTES).contains(&length) { Ok(()) } else { Err(StateError::KeyLength(length)) }
+}
+
+/// The changes of the tree that `writes` mean, sorted by key hash.
+fn hash_writes(writes: &[Put]) -> Result<Vec<Change>, StateError> {
+    let hash =
+        |(key, value): &Put| Change { key: KEY.hash(key), value: value.map(|value| VALUE.hash(value)) };
+    let mut changes: Vec<Change> = writes.iter().map(hash).collect();
+    changes.sort_unstable_by_key(|change| change.key);
+    let twice = changes.windows(2).any(|pair| pair[0].key == pair[1].key);
+    if twice { Err(StateError::WrittenTwice) } else { Ok(changes) }
+}
+
+/// Whether a write does anything: to delete what is absent does not. `undo` is sorted.
+fn takes_effect((key, value): &Put, undo: &[Change]) -> bool {
+    value.is_some() || undo.binary_search_by_key(&KEY.hash(key), |change| change.key).is_ok()
+}
+
+/// The state that a store holds.
+fn restore(store: &dyn Store) -> io::Result<Shared> {
+    const AT_ONCE: usize = 1 << 16;
+    let Some(applied) = store.get(Table::Meta, record::APPLIED)? else {
+        return Ok(Shared::new(Trie::default(), 0, 0));
+    };
+    let (height, root) = record::read_applied_row(&applied)?;
+    let mut trie = Trie::default();
+    let mut changes = Vec::new();
+    for entry in entries(store, Table::Values, &[], Bound::Unbounded) {
+        let (key, row) = entry?;
+        let (_, value) = record::read_value_row(row)?;
+        changes.push(Change { key: KEY.hash(&key), value: Some(VALUE.hash(&value)) });
+        if changes.len() == AT_ONCE {
+            apply_unsorted(&mut trie, &mut changes);
+        }
+    }
+    apply_unsorted(&mut trie, &mut changes);
+    if trie.root() != root {
+        return Err(record::damaged("values"));
+    }
+    let oldest = store.page(Table::Undo, &[], Bound::Unbounded, 1)?.pop();
+    let floor = oldest.map(|(key, _)| record::read_height(&key, "undo")).transpose()?;
+    Ok(Shared::new(trie, height, floor.map_or(height, |oldest| oldest.saturating_sub(1))))
+}
+
+fn apply_unsorted(trie: &mut Trie, changes: &mut Vec<Change>) {
+    changes.sort_unstable_by_key(|change| change.key);
+    trie.apply(changes);
+    changes.clear();
+}
