@@ -4,13 +4,15 @@ The simulator gives the same operations over a simulated disk that tears, loses 
 (``grootboek.simulation.disk``), so both run the same code above this line.
 """
 
+import fcntl
 import os
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
-from grootboek.errors import StorageError
+from grootboek.errors import Locked, StorageError
 
-__all__ = ["Disk", "RealDisk"]
+__all__ = ["Disk", "FolderLock", "RealDisk"]
 
 
 class Disk(Protocol):
@@ -21,6 +23,9 @@ class Disk(Protocol):
 
     def append(self, name: str, data: bytes) -> None:
         """Add ``data`` at the end of the file, which is made if missing. Not durable by itself."""
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        """Replace bytes of an existing file in place. Not durable by itself, and may tear."""
 
     def sync(self, name: str) -> None:
         """Make all that was appended to or written in the file durable, its name included."""
@@ -45,7 +50,7 @@ class Disk(Protocol):
 
 
 class RealDisk:
-    """A Disk over a folder of the file system."""
+    """A Disk over a folder of the file system, which one process writes at a time (FolderLock)."""
 
     def __init__(self, root: Path) -> None:
         """Use the folder ``root``, which is made if missing."""
@@ -64,6 +69,18 @@ class RealDisk:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
+        except OSError as error:
+            raise _refused(error, self._root / name) from error
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        """See Disk."""
+        try:
+            fd = self._descriptor(name)
+            view = memoryview(data)
+            while view:
+                written = os.pwrite(fd, view, offset)
+                offset += written
+                view = view[written:]
         except OSError as error:
             raise _refused(error, self._root / name) from error
 
@@ -110,6 +127,8 @@ class RealDisk:
             return (self._root / name).stat().st_size
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise _refused(error, self._root / name) from error
 
     def truncate(self, name: str, size: int) -> None:
         """See Disk."""
@@ -133,9 +152,12 @@ class RealDisk:
     def names(self, folder: str) -> list[str]:
         """See Disk."""
         path = self._root / folder
-        if not path.is_dir():
-            return []
-        return sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".new"))
+        try:
+            if not path.is_dir():
+                return []
+            return sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(".new"))
+        except OSError as error:
+            raise _refused(error, path) from error
 
     def close(self) -> None:
         """Close every file; nothing is synced."""
@@ -143,14 +165,20 @@ class RealDisk:
             self._close(name)
 
     def _descriptor(self, name: str) -> int:
+        """The file, open for writing at its end; made if missing.
+
+        An earlier process may have made the file and died before it synced the folder, so the name
+        counts as unsynced until the first sync of this process. Without O_APPEND, because on Linux
+        that flag makes pwrite ignore its offset.
+        """
         fd = self._open.get(name)
         if fd is None:
             path = self._root / name
             path.parent.mkdir(exist_ok=True)
-            if not path.exists():
-                self._unsynced_names.add(name)
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.lseek(fd, 0, os.SEEK_END)
             self._open[name] = fd
+            self._unsynced_names.add(name)
         return fd
 
     def _close(self, name: str) -> None:
@@ -165,6 +193,39 @@ class RealDisk:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+class FolderLock:
+    """Keeps a second process out of a data folder: two replicas with the same keys would double-sign.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock; raises Locked where another process holds it, StorageError on a bad disk."""
+        path = folder / "lock"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _refused(error, path) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._fd)
+            raise Locked(where=str(folder)) from error
+
+    def release(self) -> None:
+        """Let go."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
 
 def _refused(error: OSError, path: Path) -> StorageError:

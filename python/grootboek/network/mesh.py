@@ -1,0 +1,293 @@
+"""The mesh: one mutually authenticated TLS 1.3 connection between each two replicas.
+
+The replica with the higher index dials. It redials for ever, ever less often up to a cap, with
+jitter, so that a restarted replica is not met by all others at once. A newer connection replaces an
+older one: the older may be half dead without either side knowing.
+"""
+
+import asyncio
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+
+import structlog
+from msgspec import Struct
+
+from grootboek._core import SigningKey
+from grootboek.errors import ConfigError, PeerError
+from grootboek.network.addresses import split_address
+from grootboek.network.framing import encode_frame
+from grootboek.network.handshake import ACCEPTED, DIALLED, Roll
+from grootboek.network.lanes import Data, Lane, LaneBudgets
+from grootboek.network.link import Link, PeerCounters, Shared
+from grootboek.network.tls import mesh_contexts
+from grootboek.types import Genesis
+from grootboek.wire import Frame
+
+__all__ = ["Credentials", "Mesh", "MeshLimits"]
+
+BACKLOG = 128
+"""Connections that the kernel holds for us."""
+CLOSE_SECONDS = 1.0
+"""How long a closing replica waits for its last frames to leave."""
+
+log = structlog.get_logger("grootboek.network")
+
+
+class Credentials(Struct, frozen=True):
+    """The private keys that a replica shows to its peers."""
+
+    voting: SigningKey
+    transport: bytes
+    """The seed of the transport certificate's key."""
+
+    def __repr__(self) -> str:
+        return "Credentials()"  # no secret in a log line or traceback
+
+
+class MeshLimits(Struct, frozen=True, kw_only=True):
+    """Each machine chooses for itself; seconds."""
+
+    budgets: LaneBudgets = LaneBudgets()
+    handshake_seconds: float = 5.0
+    """From a TCP connection to the end of the handshake."""
+    frame_seconds: float = 30.0
+    """From the first byte of a frame to its last."""
+    handshakes: int = 32
+    """Connections that have not yet proven who they are; the oldest makes room for a new one."""
+    accept_seconds: float = 0.005
+    """Between two accepted connections: bounds what the handshakes of strangers cost."""
+    redial_first: float = 0.05
+    redial_cap: float = 1.0
+
+
+class Mesh:
+    """Connections of replica ``me`` to all others. ``await start()``, later ``await close()``."""
+
+    def __init__(
+        self,
+        me: int,
+        genesis: Genesis,
+        epoch: int,
+        credentials: Credentials,
+        *,
+        deliver: Callable[[int, Frame], Awaitable[None] | None],
+        connected: Callable[[int], None],
+        lost: Callable[[int], None],
+        limits: MeshLimits | None = None,
+        listen: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``deliver`` takes each frame; nothing more is read from its sender while the awaitable that
+        it may return is not done, and a PeerError of it closes the connection. ``connected`` and
+        ``lost`` tell of each peer. ``listen``: ``host:port``, by default the address in the genesis
+        file. ``clock`` in seconds. Raises KeyFileError, GenesisError and ConfigError.
+        """
+        self.counters = [PeerCounters() for _ in genesis.replicas]
+        self._me = me
+        self._roll = Roll.of(genesis, epoch)
+        self._connected = connected
+        self._lost = lost
+        self._limits = limits or MeshLimits()
+        self._clock = clock
+        self._addresses = [split_address(replica.address, replica.name) for replica in genesis.replicas]
+        self._listen = split_address(listen, "listen") if listen else self._addresses[me]
+        peers = [certificate for i, certificate in enumerate(self._roll.certificates) if i != me]
+        own = self._roll.certificates[me]
+        self._accepting, self._dialling = mesh_contexts(own, credentials.transport, peers)
+        self._shared = Shared(
+            roll=self._roll,
+            me=me,
+            voting=credentials.voting,
+            counters=self.counters,
+            frame_bytes=genesis.limits.frame_bytes,
+            frame_seconds=self._limits.frame_seconds,
+            budgets=self._limits.budgets,
+            deliver=deliver,
+            opened=self._opened,
+        )
+        self._links: dict[int, Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handshakes: dict[asyncio.Task[None], None] = {}
+        """Those of ``_tasks`` that see a new connection through its handshake, oldest first."""
+        self._server: socket.socket | None = None
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, and dial the replicas with lower indexes; raises ConfigError where it cannot listen."""
+        host, port = self._listen
+        try:
+            family, _, _, _, address = (
+                await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            )[0]
+            self._server = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigError(f"cannot listen: {error.strerror or error}", where=f"{host}:{port}") from error
+        self._server.setblocking(False)  # noqa: FBT003  # the name is Python's
+        self._spawn(self._accept(self._server))
+        for peer in range(self._me):
+            self._spawn(self._keep_dialling(peer))
+
+    async def close(self) -> None:
+        """Stop listening and dialling, let what is queued leave, and close all connections."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        links = list(self._links.values())
+        for link in links:
+            link.finish()
+        if links:
+            _, late = await asyncio.wait(
+                [asyncio.ensure_future(link.wait_closed()) for link in links], timeout=CLOSE_SECONDS
+            )
+            for link in links:
+                link.close("closed by this replica")
+            await asyncio.gather(*late)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # --- sending ---------------------------------------------------------------------------------
+
+    @property
+    def peers(self) -> list[int]:
+        """Who is connected now, ascending."""
+        return sorted(self._links)
+
+    def queued(self, peer: int) -> int:
+        """Bytes that wait to be sent to ``peer``."""
+        return self._links[peer].lanes.bytes if peer in self._links else 0
+
+    def send(self, to: int, frame: Frame, lane: Lane) -> None:
+        """Send to one replica; the frame is dropped and counted where there is no connection."""
+        self._send(to, encode_frame(frame), lane)
+
+    def broadcast(self, frame: Frame, lane: Lane) -> None:
+        """Send to all others; the frame is encoded once."""
+        data = encode_frame(frame)
+        for peer in range(len(self.counters)):
+            if peer != self._me:
+                self._send(peer, data, lane)
+
+    def _send(self, to: int, data: Data, lane: Lane) -> None:
+        link = self._links.get(to)
+        if link is None:
+            self.counters[to].dropped[lane] += 1
+        else:
+            link.send(data, lane)
+
+    # --- connections -----------------------------------------------------------------------------
+
+    def _opened(self, link: Link) -> None:
+        peer = link.peer
+        older = self._links.pop(peer, None)
+        self._links[peer] = link
+        if older is not None:
+            older.close("replaced by a newer connection")
+            self._lost(peer)
+        link.closed.add_done_callback(lambda closed: self._closed(link, closed.result()))
+        log.info("peer connected", peer=self._roll.names[peer])
+        self._connected(peer)
+
+    def _closed(self, link: Link, reason: str) -> None:
+        log.info("peer lost", peer=self._roll.names[link.peer], reason=reason)
+        if self._links.get(link.peer) is link:
+            del self._links[link.peer]
+            self._lost(link.peer)
+
+    async def _accept(self, server: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(server)
+            except OSError as error:  # out of descriptors, most likely: some will be closed soon
+                log.warning("cannot accept a connection", reason=str(error))
+                await asyncio.sleep(self._limits.redial_cap)
+                continue
+            if len(self._handshakes) >= self._limits.handshakes:
+                oldest = next(iter(self._handshakes))
+                del self._handshakes[oldest]
+                oldest.cancel()
+            task = self._spawn(self._welcome(sock, address[0]))
+            self._handshakes[task] = None
+            task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+            await asyncio.sleep(self._limits.accept_seconds)
+
+    async def _welcome(self, sock: socket.socket, host: str) -> None:
+        """See a new connection through its handshake."""
+        link = Link(self._shared, ACCEPTED)
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: link,
+                    sock,
+                    ssl=self._accepting,
+                    ssl_handshake_timeout=self._limits.handshake_seconds,
+                )
+                await link.ready
+        except (OSError, PeerError) as error:
+            log.warning("connection refused", host=host, reason=_text(error))
+            link.close(_text(error))
+        except asyncio.CancelledError:
+            link.close("too many connections at once")
+            raise
+
+    async def _keep_dialling(self, peer: int) -> None:
+        """Connect, stay until the connection is over, and begin again."""
+        first, cap = self._limits.redial_first, self._limits.redial_cap
+        jitter = secrets.SystemRandom()
+        delay, said = first, ""
+        while True:
+            try:
+                link = await self._dial(peer)
+            except (OSError, PeerError) as error:
+                reason = _text(error)
+                if reason != said:
+                    log.info("peer unreachable", peer=self._roll.names[peer], reason=reason)
+                    said = reason
+            else:
+                began, said = self._clock(), ""
+                await link.wait_closed()
+                if self._clock() - began > cap:
+                    delay = first
+            await asyncio.sleep(delay * jitter.uniform(0.5, 1))
+            delay = min(2 * delay, cap)
+
+    async def _dial(self, peer: int) -> Link:
+        """A proven connection to ``peer``; raises OSError and BadHello."""
+        host, port = self._addresses[peer]
+        link = Link(self._shared, DIALLED, peer)
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                await asyncio.get_running_loop().create_connection(
+                    lambda: link,
+                    host,
+                    port,
+                    ssl=self._dialling,
+                    server_hostname="",
+                    ssl_handshake_timeout=self._limits.handshake_seconds,
+                )
+                await link.ready
+        except BaseException as error:
+            link.close(_text(error))
+            raise
+        return link
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "the handshake took too long"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)
