@@ -1,0 +1,325 @@
+"""Benefit lists and schemes from CSV tables."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from grootboek.errors import ImportFileError
+from grootboek.ledger.module import Module
+from grootboek.modules.importing import (
+    BadField,
+    Column,
+    Importer,
+    Options,
+    Problem,
+    Record,
+    Refusal,
+    Row,
+    Source,
+    Step,
+    tables,
+)
+from grootboek.modules.vault import Vault
+from grootboek.modules.welfare import import_fields as fields
+from grootboek.modules.welfare.module import (
+    ADMINISTRATOR,
+    OFFICER,
+    PROVIDER,
+    REGISTRAR,
+    TREASURY,
+    Welfare,
+)
+from grootboek.modules.welfare.periods import Kind, kind
+from grootboek.modules.welfare.terms import (
+    Appropriate,
+    BulkDisburse,
+    Component,
+    DisburseLine,
+    Enrol,
+    Exclusion,
+    GrantEntitlement,
+    LinkAccount,
+    OpenScheme,
+    SchemeId,
+    Settle,
+)
+
+__all__ = ["BENEFIT_COLUMNS", "SCHEME_COLUMNS", "BenefitListImporter", "SchemeTableImporter"]
+
+BENEFIT_COLUMNS: Final = (
+    Column("scheme", "the scheme's short name; or `--setting scheme=NAME` for the whole file"),
+    Column("person", "the person's number in your register; stays in the vault"),
+    Column("name", "the person's name; stays in the vault", required=False),
+    Column("iban", "payee account; stays in the vault"),
+    Column("period", "2026-01, 2026-Q1, 2026-W05 or 2026"),
+    Column("component", "part of the benefit: base (where empty), child-1...", required=False),
+    Column("amount", "above zero, decimal comma or point"),
+    Column("currency", "ISO 4217; EUR where empty", required=False),
+    Column("enrolled_from", "first period of the enrolment; else the row's period", required=False),
+    Column("enrolled_until", "last period of the enrolment; else the row's period", required=False),
+    Column("exclusions", "the scheme's exclusion sets, separated by spaces", required=False),
+    Column("attempt", "1 (where empty); 2 pays again after a return, and so on", required=False),
+    Column("status", "empty, ok or returned: what became of the payment", required=False),
+    Column("value_date", "day of the settlement or return, YYYY-MM-DD", required=False),
+    Column("reason", "why it was returned, an ISO 20022 code such as AC04", required=False),
+)
+"""One row for each payment."""
+
+SCHEME_COLUMNS: Final = (
+    Column("scheme", "the scheme's short name"),
+    Column("currency", "ISO 4217; EUR where empty", required=False),
+    Column("periods", "year, quarter, month or week"),
+    Column("rule", "SHA-256 of the rules, hex", required=False),
+    Column("first", "first period that can be paid", required=False),
+    Column("last", "last period that can be paid", required=False),
+    Column("exclusions", "exclusion sets, separated by spaces", required=False),
+    Column("cooling_off_days", "before a changed account is paid; 7 where empty", required=False),
+    Column("appropriation", "amount made available; empty for none"),
+    Column("reference", "of the appropriation, such as the budget act", required=False),
+)
+"""One row for each scheme or further appropriation."""
+
+_STATUS: Final[dict[str, Literal["ok", "returned"] | None]] = {
+    "": None,
+    "instructed": None,
+    "ok": "ok",
+    "settled": "ok",
+    "paid": "ok",
+    "returned": "returned",
+}
+_KINDS: Final[dict[str, Kind]] = {"year": "year", "quarter": "quarter", "month": "month", "week": "week"}
+_DAY_MS: Final = 86_400_000
+
+
+class Benefit(Struct, frozen=True, kw_only=True):
+    """One row of a list. Personal data: never leaves for the ledger."""
+
+    scheme: str
+    currency: str
+    person: str
+    name: str
+    iban: str
+    first: str
+    last: str
+    exclusions: tuple[str, ...]
+    period: str
+    component: str
+    amount: int
+    attempt: int
+    status: Literal["ok", "returned"] | None
+    value_date: str
+    reason: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What may stand in a list once (W5)."""
+        return (self.scheme, self.person, self.period, self.component, self.attempt)
+
+
+class BenefitListImporter(Importer):
+    """Reads benefit lists: the columns are ``BENEFIT_COLUMNS``."""
+
+    module: ClassVar[type[Module]] = Welfare
+
+    def recognises(self, source: Source) -> bool:
+        """Any table: which column is which, ``--map`` may have to say."""
+        line = source.head.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
+        return not line.startswith(("{", "[", "<")) and any(mark in line for mark in tables.DELIMITERS)
+
+    def rows(self, source: Source, vault: Vault, options: Options) -> Iterator[Row | Refusal]:
+        """Enrol, link, grant, instruct, settle: one row has all steps of its payment.
+
+        Settings: ``scheme`` and ``currency`` stand in for the columns; ``open=no`` and
+        ``appropriate=no`` leave schemes and their opening balances to others.
+        """
+        opening = _totals(source, options)
+        seen: set[tuple[str, str, str, str, int]] = set()
+
+        def build(record: Record) -> Row:
+            benefit = _benefit(record, options)
+            if benefit.key in seen:
+                raise BadField("W5", "person, period and component stand in the list before")
+            seen.add(benefit.key)
+            return Row(record.locator, tuple(_steps(benefit, source, vault, options, opening)))
+
+        return tables.read(source, _columns(options), options, build)
+
+    def export(self, source: Source, options: Options, refused: Mapping[str, tuple[Problem, ...]]) -> str:
+        """The refused rows as they stand in the file, with their reasons."""
+        return tables.export(source, options, refused)
+
+
+class SchemeTableImporter(Importer):
+    """Reads schemes and appropriations: the columns are ``SCHEME_COLUMNS``."""
+
+    module: ClassVar[type[Module]] = Welfare
+
+    def recognises(self, source: Source) -> bool:
+        """By the names in the header."""
+        return tables.looks_like(source, SCHEME_COLUMNS)
+
+    def rows(self, source: Source, vault: Vault, options: Options) -> Iterator[Row | Refusal]:
+        """One scheme or appropriation a row."""
+        del vault
+        return tables.read(source, SCHEME_COLUMNS, options, _scheme_row)
+
+    def export(self, source: Source, options: Options, refused: Mapping[str, tuple[Problem, ...]]) -> str:
+        """The refused rows as they stand in the file, with their reasons."""
+        return tables.export(source, options, refused)
+
+
+def _columns(options: Options) -> Sequence[Column]:
+    """A scheme that was set for the whole file needs no column."""
+    given = {"scheme"} & set(options.settings)
+    return [
+        msgspec.structs.replace(column, required=column.required and column.name not in given)
+        for column in BENEFIT_COLUMNS
+    ]
+
+
+def _totals(source: Source, options: Options) -> Counter[str]:
+    """What the list's good rows come to, by scheme: the opening balance that they are paid from."""
+    sums: Counter[str] = Counter()
+    seen: set[tuple[str, str, str, str, int]] = set()
+    for record in tables.records(source, _columns(options), options):
+        if isinstance(record, Record):
+            try:
+                benefit = _benefit(record, options)
+            except BadField:
+                continue
+            if benefit.key not in seen and benefit.attempt == 1:
+                sums[benefit.scheme] += benefit.amount
+            seen.add(benefit.key)
+    return sums
+
+
+def _benefit(record: Record, options: Options) -> Benefit:
+    """The row, checked field by field; raises BadField. Touches no vault."""
+    values = record.values
+    currency = fields.currency(values["currency"] or options.settings.get("currency", "EUR"))
+    period = fields.period(record.text("period"))
+    status = _status(values["status"])
+    if status and not values["value_date"]:
+        raise BadField("value-missing", "value_date is empty, but the payment has a status")
+    return Benefit(
+        scheme=fields.code(values["scheme"] or options.settings.get("scheme", ""), SchemeId, "scheme"),
+        currency=currency,
+        person=record.text("person"),
+        name=values["name"],
+        iban=fields.iban(record.text("iban")),
+        first=fields.period(values["enrolled_from"] or period, "enrolled_from"),
+        last=fields.period(values["enrolled_until"] or period, "enrolled_until"),
+        exclusions=_sets(values["exclusions"]),
+        period=period,
+        component=fields.code(values["component"] or "base", Component, "component"),
+        amount=fields.money(record.text("amount"), currency, "amount"),
+        attempt=_attempt(values["attempt"]),
+        status=status,
+        value_date=fields.day(values["value_date"], "value_date") if status else "",
+        reason=fields.code(values["reason"], SchemeId, "reason")[:35] if values["reason"] else "",
+    )
+
+
+def _steps(
+    row: Benefit, source: Source, vault: Vault, options: Options, opening: Mapping[str, int]
+) -> Iterator[Step]:
+    """Everything that the payment needs on the ledger, from scheme to settlement."""
+    mark = source.digest.hex()[:16]
+    person = vault.pseudonym(f"welfare/{row.scheme}", "person", row.person)
+    account = vault.put(person, "iban", row.iban)
+    if options.settings.get("open") != "no":
+        yield Step(OpenScheme(row.scheme, row.currency, kind(row.period)), ADMINISTRATOR, wave=1)
+    if options.settings.get("appropriate") != "no" and row.attempt == 1:
+        balance = Appropriate(row.scheme, opening[row.scheme], f"list {mark}", opening=True)
+        yield Step(balance, TREASURY, wave=2)
+    yield Step(_enrolment(row, person, vault), REGISTRAR, wave=2)
+    yield Step(LinkAccount(row.scheme, person, account), REGISTRAR, wave=3)
+    key = (person, row.period, row.component)
+    if row.attempt == 1:
+        yield Step(GrantEntitlement(row.scheme, *key, row.amount), OFFICER, wave=4)
+    # One payment a command: its outcome and its receipt are then its own, and show no other person's.
+    line = DisburseLine(*key, row.amount, account, row.attempt)
+    yield Step(BulkDisburse(row.scheme, f"list {mark}", (line,)), TREASURY, wave=5)
+    if row.status is not None:
+        outcome = Settle(row.scheme, *key, row.attempt, row.status, row.value_date, row.reason)
+        yield Step(outcome, PROVIDER, wave=6)
+
+
+def _enrolment(row: Benefit, person: bytes, vault: Vault) -> Enrol:
+    tags = tuple(
+        Exclusion(name, vault.pseudonym(f"welfare/exclusion/{name}", "person", row.person))
+        for name in row.exclusions
+    )
+    return Enrol(
+        row.scheme,
+        person,
+        row.first,
+        row.last,
+        exclusions=tags,
+        person=vault.put_once(person, "person", row.person),
+        name=vault.put(person, "name", row.name) if row.name else None,
+    )
+
+
+def _status(text: str) -> Literal["ok", "returned"] | None:
+    if text.lower() not in _STATUS:
+        raise BadField("status-form", "status is none of ok, returned, instructed")
+    return _STATUS[text.lower()]
+
+
+def _attempt(text: str) -> int:
+    attempt = tables.parse_decimal(text or "1", 0, "attempt")
+    if not 1 <= attempt < 1_000:  # noqa: PLR2004  # nobody is paid a thousand times
+        raise BadField("number-range", "attempt is no small number above zero")
+    return attempt
+
+
+def _sets(text: str) -> tuple[str, ...]:
+    return tuple(sorted({fields.code(name, SchemeId, "exclusions") for name in text.split()}))
+
+
+def _scheme_row(record: Record) -> Row:
+    values = record.values
+    currency = fields.currency(values["currency"] or "EUR")
+    scheme = fields.code(record.text("scheme"), SchemeId, "scheme")
+    step = OpenScheme(
+        scheme,
+        currency,
+        _periods(record.text("periods")),
+        rule=_rule(values["rule"]),
+        first=fields.period(values["first"], "first") if values["first"] else None,
+        last=fields.period(values["last"], "last") if values["last"] else None,
+        exclusions=_sets(values["exclusions"]),
+        cooling_off_ms=_cooling_off(values["cooling_off_days"]),
+    )
+    steps = [Step(step, ADMINISTRATOR)]
+    if values["appropriation"]:
+        amount = fields.money(values["appropriation"], currency, "appropriation")
+        steps.append(Step(Appropriate(scheme, amount, record.text("reference")[:64]), TREASURY, wave=1))
+    return Row(record.locator, tuple(steps))
+
+
+def _periods(text: str) -> Kind:
+    if text.lower() not in _KINDS:
+        raise BadField("period-form", "periods is none of year, quarter, month, week")
+    return _KINDS[text.lower()]
+
+
+def _rule(text: str) -> bytes | None:
+    try:
+        rule = bytes.fromhex(text)
+    except ValueError:
+        rule = b"-"
+    if len(rule) not in {0, 32}:
+        raise BadField("digest-form", "rule is no SHA-256 in hex")
+    return rule or None
+
+
+def _cooling_off(text: str) -> int | None:
+    days = tables.parse_decimal(text, 0, "cooling_off_days") if text else None
+    if days is not None and not 0 <= days <= 366:  # noqa: PLR2004  # a year
+        raise BadField("number-range", "cooling_off_days is above a year")
+    return None if days is None else days * _DAY_MS

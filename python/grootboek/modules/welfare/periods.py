@@ -1,0 +1,57 @@
+"""Benefit periods: a year, quarter, month or ISO week, and the days that they cover."""
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+__all__ = ["Kind", "Period", "days", "kind", "overlap"]
+
+Period = Annotated[str, Meta(pattern=r"^[12]\d{3}(-(0[1-9]|1[0-2])|-Q[1-4]|-W(0[1-9]|[1-4]\d|5[0-3]))?$")]
+"""``2026``, ``2026-Q1``, ``2026-01`` or ``2026-W05`` (ISO 8601; quarters by custom)."""
+
+Kind = Literal["year", "quarter", "month", "week"]
+
+_KINDS: Final[dict[str, Kind]] = {"": "year", "Q": "quarter", "W": "week"}
+
+
+def kind(period: Period) -> Kind:
+    """Which kind of period it is."""
+    return _KINDS.get(period[5:6], "month")
+
+
+def days(period: Period) -> tuple[int, int]:
+    """First and last day, counted from 1970-01-01."""
+    year, rest = int(period[:4]), period[5:]
+    match kind(period):
+        case "year":
+            return _months(year, 1, 12)
+        case "quarter":
+            return _months(year, 3 * int(rest[1:]) - 2, 3)
+        case "month":
+            return _months(year, int(rest), 1)
+        case "week":
+            monday = _first_monday(year) + 7 * (int(rest[1:]) - 1)
+            return monday, monday + 6
+
+
+def overlap(first: Period, last: Period, other_first: Period, other_last: Period) -> bool:
+    """Whether two ranges of periods, both ends included, share a day."""
+    return days(first)[0] <= days(other_last)[1] and days(other_first)[0] <= days(last)[1]
+
+
+def _months(year: int, month: int, count: int) -> tuple[int, int]:
+    past = 12 * year + month - 1 + count
+    return _day(year, month), _day(past // 12, past % 12 + 1) - 1
+
+
+def _day(year: int, month: int) -> int:
+    """Days from 1970-01-01 to the first of a month in the Gregorian calendar."""
+    shifted, place = (year - 1, month + 9) if month <= 2 else (year, month - 3)  # noqa: PLR2004  # the computus year starts in March
+    leaps = shifted // 4 - shifted // 100 + shifted // 400
+    return 365 * shifted + leaps + (153 * place + 2) // 5 - 719_468
+
+
+def _first_monday(year: int) -> int:
+    """The Monday of ISO week 1: the week that holds 4 January."""
+    fourth = _day(year, 1) + 3
+    return fourth - (fourth + 3) % 7
