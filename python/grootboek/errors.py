@@ -12,6 +12,7 @@ CODE`` prints it, and it crosses the HTTP API unchanged. Codes are grouped by th
 5xxx  configuration, genesis and key files
 6xxx  disk and stored data
 7xxx  the HTTP API and its clients
+8xxx  the tools around the ledger: demo, benchmark
 ====  =====================================================
 """
 
@@ -230,7 +231,7 @@ class ConfigError(GrootboekError):
 
     code = "GB-5001"
     title = "the configuration is wrong"
-    fix = "Correct the named key; `grootboek start --help` lists them."
+    fix = "Correct what is named; `--help` of the command lists flags and variables."
 
 
 class GenesisError(GrootboekError):
@@ -284,6 +285,25 @@ class Locked(GrootboekError):
     fix = "Stop the other process first; never run two replicas with the same keys."
 
 
+class Diverged(GrootboekError):
+    """Executing again gave another result than the one this replica has signed."""
+
+    code = "GB-6004"
+    title = "this replica's execution differs from what it has signed"
+    fix = "Stop the replica, keep its data directory, and compare versions: a module is not deterministic."
+
+
+class CommandFailed(GrootboekError):
+    """Executing a command failed on this machine: memory, recursion, or an error that no rule raises.
+
+    It may not fail on the other replicas, so this one stops before it signs anything.
+    """
+
+    code = "GB-6006"
+    title = "this replica could not execute a transaction"
+    fix = "Free memory and start again; if it fails again, the named module has a defect: tell its author."
+
+
 # --- 7xxx: API and client -----------------------------------------------------------------------
 
 
@@ -333,3 +353,62 @@ class Rejected(GrootboekError):
     def __init__(self, reason: str, detail: str = "", *, where: str = "") -> None:
         self.reason = reason
         super().__init__(f"{reason}: {detail}" if detail else reason, where=where)
+
+
+class RequestTooLarge(GrootboekError):
+    """A request's body, its number of transactions or a query's result is above its limit."""
+
+    code = "GB-7006"
+    title = "the request is too large"
+    fix = "Split it into more requests; the message names the limit."
+
+
+class TooManyRequests(GrootboekError):
+    """The node, or this client's share of it, is busy."""
+
+    code = "GB-7007"
+    title = "too many requests at once"
+    fix = "Wait as long as Retry-After says and repeat the request."
+
+
+class MethodNotAllowed(GrootboekError):
+    """The path exists, for another HTTP method."""
+
+    code = "GB-7008"
+    title = "the method is not allowed here"
+    fix = "Use the method that the Allow header names."
+
+
+class InternalError(GrootboekError):
+    """A defect of the node; the particulars are in its own log, never in an answer."""
+
+    code = "GB-7009"
+    title = "the node could not answer"
+    fix = "Ask another node, and tell this node's operator."
+
+
+class BadAnswer(GrootboekError):
+    """A node's answer is no answer: wrong status, wrong type, or not decodable."""
+
+    code = "GB-7010"
+    title = "a node's answer cannot be read"
+    fix = "Ask another node; check that it runs a compatible version."
+
+
+# --- 8xxx: tools --------------------------------------------------------------------------------
+
+
+class DemoFailed(GrootboekError):
+    """The demonstration saw something that must not happen."""
+
+    code = "GB-8001"
+    title = "the demo found the ledger at fault"
+    fix = "Run `grootboek demo --keep` and look at replica-*/log.txt in the folder that it names."
+
+
+class BenchFailed(GrootboekError):
+    """The benchmark's load client did not do its work."""
+
+    code = "GB-8002"
+    title = "the benchmark could not be run"
+    fix = "Read what the load client wrote above; try a smaller --window or fewer --seconds."

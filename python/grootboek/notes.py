@@ -15,7 +15,9 @@ from grootboek.wire import Cosignature
 __all__ = [
     "checkpoint_body",
     "cosigned_bytes",
+    "cosigner_key_id",
     "cosigner_name",
+    "log_key_id",
     "log_vkey",
     "note",
     "parse_note",
@@ -56,6 +58,16 @@ def vkey(name: str, key: bytes, algorithm: int = COSIGNATURE_V1) -> str:
 def log_vkey(chain: Chain, key: bytes) -> str:
     """The verifier key of a replica's log signatures; its name is the origin."""
     return vkey(chain.origin, key, ED25519)
+
+
+def cosigner_key_id(name: str, key: bytes) -> bytes:
+    """The 4 bytes by which a note's cosignature names its key."""
+    return _key_id(name, COSIGNATURE_V1, key)
+
+
+def log_key_id(chain: Chain, key: bytes) -> bytes:
+    """The 4 bytes by which a note's log signature names its key."""
+    return _key_id(chain.origin, ED25519, key)
 
 
 def note(
@@ -122,11 +134,16 @@ def policy(
     quorum: int,
     replicas: Iterable[tuple[str, bytes, bytes, str]],
 ) -> str:
-    """The tlog-policy file: (name, log key, cosigning key, API URL) of each replica."""
+    """The tlog-policy file: (name, log key, cosigning key, API URL) of each replica.
+
+    It accepts a checkpoint that any replica's log key signed and a quorum of replicas cosigned.
+    Witnesses are called ``e<epoch>/<replica>``, so that no replica's name is a keyword of the format.
+    """
     rows = list(replicas)
-    lines = [f"log {log_vkey(chain, log)}" for _, log, _, _ in rows]
-    for name, _, key, url in rows:
-        lines.append(f"witness {name} {vkey(cosigner_name(chain, epoch, name), key)} {url}")
-    lines.append(f"group replicas {quorum} {' '.join(name for name, *_ in rows)}")
+    names = [f"e{epoch}/{name}" for name, *_ in rows]
+    lines = [f"log {log_vkey(chain, log)} {url}" for _, log, _, url in rows]
+    for name, (replica, _, key, url) in zip(names, rows, strict=True):
+        lines.append(f"witness {name} {vkey(cosigner_name(chain, epoch, replica), key)} {url}")
+    lines.append(f"group replicas {quorum} {' '.join(names)}")
     lines.append("quorum replicas")
     return "\n".join(lines) + "\n"

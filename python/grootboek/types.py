@@ -204,12 +204,13 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         """Raise GenesisError where a rule between fields is broken."""
         if self.format != "grootboek-genesis/1":
             raise GenesisError(f"unknown format {self.format!r}", where="$.format")
-        if not self.name or any(c.isspace() or c in "+\0" or not c.isprintable() for c in self.name):
-            raise GenesisError("must be a name without spaces and '+'", where="$.name")
+        _check_name(self.name, "$.name")
         if not self.replicas:
             raise GenesisError("needs at least one replica", where="$.replicas")
+        _check_entries_fit(self.limits)
         seen: set[str] = set()
         for i, replica in enumerate(self.replicas):
+            _check_name(replica.name, f"$.replicas[{i}].name")
             for field in ("voting", "cosigning", "log"):
                 _check_key(getattr(replica, field), seen, f"$.replicas[{i}].{field}")
             for field in ("transport_certificate", "api_certificate"):
@@ -242,6 +243,21 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
                 return i
         names = ", ".join(replica.name for replica in self.replicas)
         raise GenesisError(f"no replica is called {name!r} (there are {names})", where="$.replicas")
+
+
+def _check_entries_fit(limits: Limits) -> None:
+    """A log entry's length has 16 bits, and a record holds a command, its events and about 100 bytes."""
+    room = 65_000
+    if limits.command_bytes + limits.event_bytes > room:
+        raise GenesisError(f"command_bytes + event_bytes must be at most {room}", where="$.limits")
+    if limits.signers > 16:  # noqa: PLR2004  # wire.Header
+        raise GenesisError("must be at most 16", where="$.limits.signers")
+
+
+def _check_name(text: str, where: str) -> None:
+    """What a C2SP key name may hold; names of ledger and replicas become part of one."""
+    if not text or any(c.isspace() or c == "+" or not c.isprintable() for c in text):
+        raise GenesisError("must be a name without spaces and '+'", where=where)
 
 
 def _check_hex(text: str, size: int, where: str) -> None:

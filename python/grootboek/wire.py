@@ -80,7 +80,7 @@ class Header(Struct, frozen=True, array_like=True, tag=1):
     chain: Annotated[bytes, Meta(min_length=8, max_length=8)]
     signers: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=16)]
     """All different; the first one is the sender."""
-    nonce: Annotated[int, Meta(ge=0, lt=2**63)]
+    nonce: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     expiry: Millis
     atomic: bool
     """True: all commands take effect or none. False: each for itself."""
@@ -416,6 +416,24 @@ class Answer(Struct, frozen=True, array_like=True, tag=1):
     log: tuple[ReplicaId, Signature] | None
 
 
+class StateProof(Struct, frozen=True, array_like=True, tag=1):
+    """Shows offline what a key of the state was after a block: its value, or that it was absent."""
+
+    module: Name
+    key: bytes
+    """The module's own key, without the module's prefix."""
+    value: bytes | None
+    proof: bytes
+    """``_core.State.prove`` against the state root of ``block``."""
+    block: bytes
+    """The block entry whose state root is meant, with its type byte."""
+    index: Size
+    """Its log index."""
+    path: Path
+    """Its inclusion path to the certificate's root."""
+    certificate: Certificate
+
+
 transactions: typing.Final = msgspec.msgpack.Decoder(Transaction)
 headers: typing.Final = msgspec.msgpack.Decoder(Header)
 commands: typing.Final = msgspec.msgpack.Decoder(Command)
@@ -427,6 +445,7 @@ frames: typing.Final = msgspec.msgpack.Decoder(Frame)
 certificates: typing.Final = msgspec.msgpack.Decoder(Certificate)
 receipts: typing.Final = msgspec.msgpack.Decoder(Receipt)
 answers: typing.Final = msgspec.msgpack.Decoder(Answer)
+state_proofs: typing.Final = msgspec.msgpack.Decoder(StateProof)
 
 
 # --- hashed and signed bytes ---------------------------------------------------------------------

@@ -24,6 +24,7 @@ from grootboek.consensus import (
     Received,
     Record,
     Relay,
+    Remember,
     Send,
     StartTimer,
     StopTimer,
@@ -154,6 +155,8 @@ class Member:
                     cluster.later(2_000, self.boot)
                     return []
                 self.journal.append(encode(record))
+            case Remember(record):
+                self.journal.append(encode(record))
             case Broadcast(frame):
                 for peer in range(cluster.n):
                     if peer != self.me:
@@ -178,7 +181,6 @@ class Member:
                 return self.transfer(certificate, cluster.members[source])
             case Certified(certificate):
                 self.certificate = certificate
-                return [Stored(self.ledger.seq)]
             case Accuse():
                 self.accused.append(effect)
         return []
@@ -189,6 +191,7 @@ class Member:
         done = self.ledger.execute(seq, time, batches)
         self.cluster.agree(self.me, seq, done.root)
         cosignature = self.cosign(done.size, done.root)
+        self.cluster.later(50, lambda: self.handle(Stored(seq)))
         return [Executed(done.seq, done.size, done.root, done.block, done.path, cosignature)]
 
     def transfer(self, certificate: Certificate, source: "Member") -> list[Event]:
@@ -202,6 +205,7 @@ class Member:
         for body in self.bodies:
             if any(body in batches for _, batches in self.ledger.values):
                 reached.append(Submitted(body, 10, 1_000, own=False, logged=True))
+        reached.append(Stored(self.ledger.seq))
         return reached
 
     def fetch(self, body: bytes) -> None:

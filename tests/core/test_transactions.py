@@ -21,7 +21,13 @@ READABLE = (0, 4, 5, 8)
 
 def parsed(data: bytes) -> bool:
     """Whether the core takes ``data`` for a transaction."""
-    batch = TransactionBatch(trees.framed([data], 4), CHAIN.digest, check_signatures=False)
+    batch = TransactionBatch(
+        trees.framed([data], 4),
+        CHAIN.digest,
+        command_bytes=1 << 20,
+        transaction_bytes=1 << 22,
+        check_signatures=False,
+    )
     assert (batch.verdicts[0] in READABLE) == bool(batch.ids[0]) == bool(batch.senders[0])
     return batch.verdicts[0] in READABLE
 
@@ -50,10 +56,13 @@ def forms(value: object) -> list[bytes]:
             return [msgspec.msgpack.encode(value), *wide_integers(value)]
         case bytes() | str():
             data = value.encode() if isinstance(value, str) else value
-            tags = [(b"\xd9", ">B"), (b"\xda", ">H"), (b"\xdb", ">I")]
-            if isinstance(value, bytes):
-                tags = [(b"\xc4", ">B"), (b"\xc5", ">H"), (b"\xc6", ">I"), *tags]
-            wide = [tag + struct.pack(f, len(data)) + data for tag, f in tags if len(data) < 256 or f != ">B"]
+            tags = (0xD9, 0xDA, 0xDB) if isinstance(value, str) else (0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB)
+            widths = [(tag, 1 << (tag - tags[0]) % 3) for tag in tags]
+            wide = [
+                bytes([tag]) + len(data).to_bytes(width, "big") + data
+                for tag, width in widths
+                if len(data) < 256**width
+            ]
             return [msgspec.msgpack.encode(value), *wide]
     raise AssertionError(value)
 

@@ -10,7 +10,7 @@ from grootboek.modules.importing import Column
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
 from grootboek.modules.tax import Tax
-from grootboek.modules.tax.tables import INVOICE_COLUMNS, RATE_COLUMNS
+from grootboek.modules.tax.importing.tables import INVOICE_COLUMNS, RATE_COLUMNS
 from tests.modules.memory_view import MemoryView
 
 DOCS = Path(__file__).parents[2] / "docs/modules"

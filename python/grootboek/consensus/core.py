@@ -6,9 +6,20 @@ from msgspec import Struct
 
 from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.config import Config
-from grootboek.consensus.effects import Accuse, Broadcast, Effect, Persist, Send, StartTimer, StopTimer, Timer
+from grootboek.consensus.effects import (
+    Accuse,
+    Broadcast,
+    Effect,
+    Persist,
+    Release,
+    Remember,
+    Send,
+    StartTimer,
+    StopTimer,
+    Timer,
+)
 from grootboek.consensus.events import Executed
-from grootboek.consensus.records import Cosigned, Record
+from grootboek.consensus.records import Cosigned, Record, StableCheckpoint
 from grootboek.consensus.slots import Slot
 from grootboek.wire import (
     Certificate,
@@ -61,7 +72,13 @@ class Core:
         self.size = 0
         """The log size after it."""
         self.low = 0
-        """L: the sequence number of the last certified block entry."""
+        """L: the sequence number of the last block that is certified and durable in this log."""
+        self.durable: Certificate | None = None
+        """The certificate of L: what a VIEW-CHANGE claims."""
+        self.certificates: list[tuple[int, Certificate]] = []
+        """Certificates above L, with their sequence numbers: L follows them as the log is synced."""
+        self.certified_seq = 0
+        """The sequence number of the newest certificate known; nothing is proposed at or below it."""
         self.slots: dict[int, Slot] = {}
         self.known: dict[bytes, Known] = {}
         """Batches to be ordered, in the order they came."""
@@ -76,7 +93,6 @@ class Core:
         """Views that failed since the last progress: the exponent of the back-off."""
         self.stored = 0
         """The log is synced through the block of this sequence number."""
-        self.released = 0
         self.announced = 0
         """The log size of the last certificate that was reported."""
         self.cosigned: Cosigned | None = None
@@ -226,13 +242,35 @@ class Core:
         elif progress or Timer.PROGRESS not in self._running:
             self.start_timer(Timer.PROGRESS, self.patience())
 
-    def advance_low(self, certificate: Certificate) -> bool:
-        """L follows a newer certificate; False where it is not newer."""
+    # --- L ---------------------------------------------------------------------------------------
+
+    def certify(self, certificate: Certificate) -> bool:
+        """Take a newer certificate; False where it is not newer."""
         if not self.checkpoints.adopt(certificate):
             return False
-        self.low = block_of(certificate).seq
+        self.certified_seq = block_of(certificate).seq
+        self.certificates.append((self.certified_seq, certificate))
+        self.settle()
+        return True
+
+    def settle(self) -> None:
+        """L follows the certificates up to what the log holds durably.
+
+        The certificate is journalled before any vote that the moved window allows, so after a crash L
+        is back where those votes need it; and everything at or below L is in the synced log.
+        """
+        ready = [item for item in self.certificates if item[0] <= min(self.stored, self.executed)]
+        if not ready:
+            return
+        self.low, self.durable = ready[-1]
+        del self.certificates[: len(ready)]
+        self.emit(Remember(StableCheckpoint(self.durable)))
+        self.emit(Release(self.low))
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what lies at or below L."""
         self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
         self.early = {key: vote for key, vote in self.early.items() if key[2] > self.low}
         horizon = self.low - 2 * self.config.limits.window
         self.done = {digest: seq for digest, seq in self.done.items() if seq > horizon}
-        return True

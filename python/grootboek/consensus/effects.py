@@ -20,6 +20,7 @@ __all__ = [
     "Persist",
     "Relay",
     "Release",
+    "Remember",
     "Send",
     "StartTimer",
     "StopTimer",
@@ -40,6 +41,12 @@ class Timer(Enum):
 
 class Persist(Struct, frozen=True):
     """Journal this record."""
+
+    record: Record
+
+
+class Remember(Struct, frozen=True):
+    """Journal this record before any later one; it needs no sync of its own."""
 
     record: Record
 
@@ -119,6 +126,7 @@ class Accuse(Struct, frozen=True):
 
 Effect = (
     Persist
+    | Remember
     | Broadcast
     | Send
     | StartTimer

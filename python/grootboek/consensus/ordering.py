@@ -1,7 +1,7 @@
 """The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
 
 from grootboek.consensus.core import Core, Known
-from grootboek.consensus.effects import CatchUp, Certified, Execute, FetchBodies, Release, Timer
+from grootboek.consensus.effects import CatchUp, Certified, Execute, FetchBodies, Timer
 from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
 from grootboek.consensus.newview import proposal_in
 from grootboek.consensus.records import Accepted, Cosigned, HoldsPrepared, Voted
@@ -40,7 +40,7 @@ class Ordering(Core):
         while self.leading:
             flight = self.in_flight
             proposed = (seq for seq, slot in self.slots.items() if slot.pre_prepare is not None)
-            seq = max(self.low, self.executed, *proposed) + 1
+            seq = max(self.certified_seq, self.executed, *proposed) + 1
             if seq > self.high or flight >= IN_FLIGHT:
                 return
             batches = self._next_batches()
@@ -184,7 +184,7 @@ class Ordering(Core):
             self.broadcast(Checkpoint(event.size, event.root, event.block, event.cosignature))
         certificate = self.checkpoints.executed(event)
         if certificate is not None:
-            self.advance_low(certificate)
+            self.certify(certificate)
 
     def finish(self, digest: bytes, seq: int) -> None:
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
@@ -198,7 +198,7 @@ class Ordering(Core):
         """A peer's cosignature."""
         certificate = self.checkpoints.received(message)
         if certificate is not None:
-            self.advance_low(certificate)
+            self.certify(certificate)
             self.announce()
         elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
             self.ask_soon()
@@ -214,14 +214,12 @@ class Ordering(Core):
         if stable is not None and self.announced < stable.size <= self.size:
             self.announced = stable.size
             self.emit(Certified(stable))
-            self.release()
 
     def learn(self, certificate: Certificate, source: int) -> None:
         """A certificate from a peer, checked: where the log is behind it, it is transferred."""
         if certificate.size > self.size:
-            self.advance_low(certificate)
             self.emit(CatchUp(certificate, source))
-        elif self.advance_low(certificate):
+        if self.certify(certificate):
             self.announce()
 
     def on_caught_up(self, event: CaughtUp) -> None:
@@ -230,18 +228,11 @@ class Ordering(Core):
         if event.certificate.size > self.size:
             self.executed, self.size = seq, event.certificate.size
             self.failures = 0
-        self.advance_low(event.certificate)
+        self.certify(event.certificate)
         self.announce()
         self.execute_next()
 
     def on_stored(self, event: Stored) -> None:
-        """The log is synced: what is certified and synced needs no journal."""
+        """The log is synced through a block: what is certified, too, needs no votes any more."""
         self.stored = max(self.stored, event.seq)
-        self.release()
-
-    def release(self) -> None:
-        """Journal and bodies may go up to what is both certified and synced in the log."""
-        seq = min(self.low, self.stored, self.executed)
-        if seq > self.released:
-            self.released = seq
-            self.emit(Release(seq))
+        self.settle()

@@ -24,6 +24,7 @@ from grootboek.consensus.records import (
 from grootboek.consensus.slots import Slot
 from grootboek.consensus.viewchange import ViewChanging
 from grootboek.wire import (
+    Certificate,
     Checkpoint,
     Commit,
     NewView,
@@ -33,6 +34,7 @@ from grootboek.wire import (
     Signed,
     Status,
     ViewChange,
+    block_of,
     decode,
     protocol_messages,
 )
@@ -208,12 +210,12 @@ class Replica(ViewChanging):
             self.executed = self.executing = last.seq
             self.size = last.size
         if position.certificate is not None:
-            self.advance_low(position.certificate)
+            self._recall_stable(position.certificate)
         for record in records:
             self._recall(record)
         if last is not None:
             self.cosign(last)
-        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
+        self.forget()
         if self.config.n > 1:
             self.broadcast(self.status())
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
@@ -226,8 +228,8 @@ class Replica(ViewChanging):
     def records(self) -> list[Record]:
         """What the journal must hold now: replaces all records so far, in an order that recovers."""
         records: list[Record] = []
-        if self.stable is not None:
-            records.append(StableCheckpoint(self.stable))
+        if self.durable is not None:
+            records.append(StableCheckpoint(self.durable))
         if self.opening is not None:
             records.append(EnteredView(self.opening))
         mine = self.wanted.get(self.config.me)
@@ -247,8 +249,7 @@ class Replica(ViewChanging):
     def _recall(self, record: Record) -> None:
         match record:
             case StableCheckpoint(certificate):
-                if certificate.size <= self.size:
-                    self.advance_low(certificate)
+                self._recall_stable(certificate)
             case LeftView(signed):
                 self._recall_left(signed)
             case EnteredView(signed):
@@ -264,6 +265,12 @@ class Replica(ViewChanging):
                     slot.certificate, slot.certificate_view = certificate, value.view
             case Cosigned():
                 self.cosigned = record
+
+    def _recall_stable(self, certificate: Certificate) -> None:
+        """It was journalled, or written, after the log was synced up to it."""
+        if certificate.size <= self.size and self.checkpoints.adopt(certificate):
+            self.durable = certificate
+            self.low = self.certified_seq = block_of(certificate).seq
 
     def _recall_left(self, signed: Signed) -> None:
         message = view_change_in(signed)

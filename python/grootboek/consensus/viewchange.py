@@ -6,7 +6,7 @@ from grootboek.consensus.config import Config
 from grootboek.consensus.effects import Timer
 from grootboek.consensus.newview import proposal_in, proposals, stable_of, view_change_in
 from grootboek.consensus.ordering import Ordering
-from grootboek.consensus.records import EnteredView, LeftView, StableCheckpoint
+from grootboek.consensus.records import EnteredView, LeftView
 from grootboek.wire import (
     NewView,
     Signed,
@@ -49,10 +49,8 @@ class ViewChanging(Ordering):
         prepared = tuple(
             slot.certificate for _, slot in sorted(self.slots.items()) if slot.certificate is not None
         )
-        message = ViewChange(view, self.stable, prepared)
+        message = ViewChange(view, self.durable, prepared)
         signed = self.sign(message)
-        if self.stable is not None:
-            self.persist(StableCheckpoint(self.stable))
         self.persist(LeftView(signed))
         self.tell(signed)
         self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)

@@ -99,6 +99,7 @@ class View(Protocol):
         """Tell subscribers; recorded in the log under the Struct's name."""
 
 
+_PAGE: Final = 1_000
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -115,6 +116,14 @@ class Table(Generic[S]):
         self.row = row
         self._prefix = name.encode() + b"\0"
         self._decode = msgspec.msgpack.Decoder(row).decode
+
+    def encode(self, row: S) -> bytes:
+        """The state value of a row."""
+        return _encode(row)
+
+    def decode(self, value: bytes) -> S:
+        """The row of a state value."""
+        return self._decode(value)
 
     def key(self, *parts: KeyPart) -> bytes:
         """The state key of a row, or of all rows below a prefix of the parts."""
@@ -144,6 +153,13 @@ class Table(Generic[S]):
         """The rows whose key starts with these parts, in key order."""
         for _, data in state.scan(self.key(*prefix), None, limit):
             yield self._decode(data)
+
+    def every(self, state: View, *prefix: KeyPart) -> Iterator[S]:
+        """All rows whose key starts with these parts, read page by page: for invariants and queries."""
+        after: bytes | None = None
+        while page := list(state.scan(self.key(*prefix), after, _PAGE)):
+            yield from (self._decode(data) for _, data in page)
+            after = page[-1][0]
 
 
 def _key_part(part: KeyPart) -> bytes:
@@ -181,7 +197,7 @@ def command(method: F) -> F:
 
 
 def query(method: F) -> F:
-    """Mark ``def name(self, state: View, args: SomeStruct) -> Result`` as a query; its name is the method's."""
+    """Mark ``def name(self, state: View, args: SomeStruct) -> Result`` as a query named like the method."""
     method.__grootboek__ = "query"  # type: ignore[attr-defined]  # a mark on the function object
     return method
 
@@ -218,6 +234,6 @@ class Module:
             else:
                 cls.queries[name] = Query(name, argument, method, hints["return"], doc)
 
-    def invariants(self, state: View) -> Iterator[tuple[str, bool]]:
+    def invariants(self, state: View) -> Iterator[tuple[str, bool]]:  # noqa: ARG002  # for those that have some
         """Each invariant's id and whether it holds now; run by tests, the simulator and ``verify``."""
         yield from ()

@@ -13,7 +13,6 @@ unreadable only as far as the key file is kept apart from them.
 
 import hmac
 import os
-import secrets
 import sqlite3
 import stat
 import unicodedata
@@ -123,7 +122,7 @@ class Vault:
             row = self._db.execute("SELECT subject FROM identities WHERE tag = ?", (tag,)).fetchone()
             if row is not None:
                 return bytes(row[0])
-            subject = secrets.token_bytes(PSEUDONYM_BYTES)
+            subject = os.urandom(PSEUDONYM_BYTES)
             self._db.execute("INSERT INTO identities VALUES (?, ?)", (tag, subject))
             return subject
 

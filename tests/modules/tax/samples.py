@@ -1,15 +1,15 @@
 """A small world for tests of the tax module."""
 
-from datetime import date
 from typing import Any
 
 from msgspec.structs import replace
 
 from grootboek.ledger.module import Signer
+from grootboek.modules.days import DAY_MS, day_number
 from grootboek.modules.tax import Tax
 from grootboek.modules.tax.module import AUTHORITY, PROVIDER, TAXPAYER, TREASURER
 from grootboek.modules.tax.terms import Breakdown, Line, RegisterTaxpayer, ReportInvoice, SetRate, Totals
-from tests.modules.memory_view import APPLIED, DAY_MS, Host, signer
+from tests.modules.memory_view import APPLIED, Host, signer
 
 SELLER, BUYER, STRANGER = b"s" * 16, b"b" * 16, b"x" * 16
 PARTY = b"P" * 16
@@ -19,8 +19,8 @@ TREASURY_KEY = signer(b"T" * 16, TREASURER)
 OWN_KEY = signer(PARTY, TAXPAYER)
 NOBODY = signer(None, key=b"n" * 32)
 
-DAY = date(2026, 3, 1)
-TIME = (DAY.toordinal() - date(1970, 1, 1).toordinal()) * DAY_MS
+DAY = "2026-03-01"
+TIME = day_number(DAY) * DAY_MS
 NORMAL, REDUCED = 210_000, 90_000
 
 
@@ -30,7 +30,7 @@ def world(*, rates: bool = True) -> Host:
     assert host.run(RegisterTaxpayer(SELLER, "NL", PARTY), AUTHORITY_KEY) == APPLIED
     assert host.run(RegisterTaxpayer(BUYER, "NL"), AUTHORITY_KEY) == APPLIED
     for rate in (NORMAL, REDUCED) if rates else ():
-        assert host.run(SetRate("NL", "S", rate, date(2019, 1, 1)), AUTHORITY_KEY) == APPLIED
+        assert host.run(SetRate("NL", "S", rate, "2019-01-01"), AUTHORITY_KEY) == APPLIED
     return host
 
 

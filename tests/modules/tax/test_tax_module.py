@@ -1,7 +1,5 @@
 """The tax module's commands: T1, T2 (rates), T3, T8."""
 
-from datetime import date, timedelta
-
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
@@ -81,7 +79,7 @@ def test_registering_the_same_again_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("cmd", "reason"),
     [
-        (SetRate("NL", "S", 1, DAY, DAY - timedelta(days=1)), "rate-dates"),
+        (SetRate("NL", "S", 1, DAY, "2026-02-28"), "rate-dates"),
         (SetRate("NL", "E", 1, DAY), "rate-category"),
         (SetRate("nl", "S", 1, DAY), "bad-command"),
         (SetRate("NL", "X", 1, DAY), "bad-command"),
@@ -94,8 +92,8 @@ def test_rates_that_make_no_sense_are_refused(cmd: SetRate, reason: str) -> None
 
 def test_a_rate_ends_and_another_begins() -> None:
     host = world()
-    end = DAY - timedelta(days=1)
-    assert host.run(SetRate("NL", "S", 210_000, date(2019, 1, 1), end), AUTHORITY_KEY) == APPLIED
+    end = "2026-02-28"
+    assert host.run(SetRate("NL", "S", 210_000, "2019-01-01", end), AUTHORITY_KEY) == APPLIED
     assert report(host, invoice()) == "rate-not-valid"
     assert report(host, invoice(tax_point=end)) == APPLIED
     assert [row.rate for row in host.ask("rates", country="NL", day=DAY)] == [90_000]
@@ -113,6 +111,20 @@ def test_the_destination_s_rates_are_admitted() -> None:
     german = invoice(country="DE", destination="NL")
     assert report(host, german) == APPLIED
     assert host.ask("invoice", seller=SELLER, number="1").rates_checked is True
+
+
+@pytest.mark.parametrize(
+    ("cmd", "by"),
+    [
+        (SetRate("NL", "S", 1, "2026-02-30"), AUTHORITY_KEY),
+        (SetRate("NL", "S", 1, DAY, "2026-04-31"), AUTHORITY_KEY),
+        (invoice(issued="2026-02-29"), PROVIDER_KEY),
+        (invoice(tax_point="2026-02-29"), PROVIDER_KEY),
+        (replace(PAYMENT, paid="2026-02-29"), TREASURY_KEY),
+    ],
+)
+def test_days_that_are_not_in_the_calendar_are_refused(cmd: Struct, by: Signer) -> None:
+    assert world().run(cmd, by) == "no-such-day"
 
 
 # --- T1 ---

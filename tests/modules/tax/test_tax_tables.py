@@ -1,12 +1,11 @@
 """Invoices and rates from CSV."""
 
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from grootboek.modules.importing import Options, Refusal, Row, Source
-from grootboek.modules.tax.tables import InvoiceTableImporter, RateTableImporter
+from grootboek.modules.tax.importing.tables import InvoiceTableImporter, RateTableImporter
 from grootboek.modules.tax.terms import Line, RegisterTaxpayer, ReportInvoice, SetRate
 from grootboek.modules.vault import Vault
 from grootboek.wire import encode
@@ -41,7 +40,7 @@ def test_rows_of_one_invoice_become_one_command(tmp_path: Path) -> None:
     made = only(rows[:1])
     assert made.lines == (Line(10_000, "S", 210_000), Line(5_000, "S", 90_000))
     assert (made.totals.gross, made.totals.payable) == (17_550, 17_550)
-    assert (made.country, made.type, made.tax_point) == ("NL", 380, date(2026, 1, 5))
+    assert (made.country, made.type, made.tax_point) == ("NL", 380, "2026-01-05")
 
 
 def test_a_buyer_without_vat_number_is_not_registered(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_optional_columns(tmp_path: Path) -> None:
     made = only(read(tmp_path, row))
     assert (made.type, made.preceding) == (381, ("1",))
     assert (made.totals.prepaid, made.totals.rounding, made.totals.payable) == (2_000, -1, 10_099)
-    assert made.tax_point == date(2026, 1, 31)
+    assert made.tax_point == "2026-01-31"
 
 
 def test_the_digest_does_not_depend_on_the_form_of_the_table(tmp_path: Path) -> None:
@@ -110,8 +109,8 @@ def test_rates(tmp_path: Path) -> None:
     rows = list(RateTableImporter().rows(Source(path), Vault(":memory:", bytes(32)), Options()))
     commands = [row.steps[0].command for row in rows if isinstance(row, Row)]
     assert commands == [
-        SetRate("NL", "S", 210_000, date(2012, 10, 1)),
-        SetRate("NL", "S", 65_000, date(1990, 1, 1), date(2018, 12, 31)),
+        SetRate("NL", "S", 210_000, "2012-10-01"),
+        SetRate("NL", "S", 65_000, "1990-01-01", "2018-12-31"),
     ]
     refused = [row.problems[0].rule for row in rows if isinstance(row, Refusal)]
     assert refused == ["country-form", "BR-CL-18", "date-form"]

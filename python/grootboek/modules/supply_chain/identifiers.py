@@ -16,9 +16,11 @@ __all__ = ["GS1", "canonical", "check_digit", "prefixes", "site"]
 GS1: Final = "https://id.gs1.org"
 
 _EPC: Final = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)", re.ASCII)
-_LINK: Final = re.compile(r"https?://[^/?#]+(?:/[^?#]*?)??/(\d{2,4})/([^?#]+)", re.ASCII)
+_LINK: Final = re.compile(r"https?://[^/?#]+(?:/[^?#]*?)??/(\d{2,4}|gtin|sscc)/([^?#]+)", re.ASCII)
+_ALIASES: Final = {"gtin": "01", "sscc": "00"}
+"""Convenience names of keys, from earlier releases of GS1 Digital Link."""
 _CHARACTER: Final = r"[!%-?A-Z_a-z\"#]"
-_ENCODED: Final = {character: f"%{ord(character):02X}" for character in "!#%&()*+,/: "}
+_ENCODED: Final = {character: f"%{ord(character):02X}" for character in '!"#%&()*+,/:<>? '}
 _SEPARATORS: Final = frozenset("/:#.=?")
 _PREFIX_DIGITS: Final = range(12, 3, -1)
 """GS1 company prefixes have 4 to 12 digits."""
@@ -40,7 +42,7 @@ def canonical(uri: str) -> str:
         build = _SCHEMES.get(epc[2])
         return (build and build(epc[3])) or uri
     link = _LINK.fullmatch(uri.partition("?")[0].partition("#")[0])
-    return (link and _from_link(link[1], link[2])) or uri
+    return (link and _from_link(_ALIASES.get(link[1], link[1]), link[2])) or uri
 
 
 def site(uri: str) -> str:

@@ -102,7 +102,7 @@ class SupplyChain(Module):
         "role-missing": "no signer holds the role that the command needs",
         "prefix-form": "S1: a prefix is 4 to 12 digits, or a URI that ends with a separator",
         "prefix-exists": "S1: the prefix belongs to another party",
-        "not-key-owner": "S1: the prefix of the name belongs to another party, which alone commissions under it",
+        "not-key-owner": "S1: the name's prefix belongs to another party, which alone commissions under it",
         "item-exists": "S1: the name is in use or was used before",
         "item-ended": "S1: the item was decommissioned before the time of the event",
         "before-commission": "S1: the item was commissioned after the time of the event",

@@ -31,12 +31,10 @@ def apply(state: View, mark: Mark, cmd: Event) -> None:
     match cmd:
         case ObjectEvent():
             _object(state, mark, cmd)
-        case AggregationEvent():
-            _containment(state, mark, cmd, "aggregation")
-        case AssociationEvent():
-            _containment(state, mark, cmd, "association")
+        case AggregationEvent() | AssociationEvent():
+            _containment(state, mark, cmd)
         case TransactionEvent():
-            _observe(state, mark, cmd, [*_parent(cmd), *_unique(cmd.epcList)], "transaction")
+            _observe(state, mark, cmd, list(names(cmd)), "transaction")
         case TransformationEvent():
             _transformation(state, mark, cmd)
 
@@ -137,35 +135,31 @@ def _place(cmd: Event) -> str | None:
 # --- containment ----------------------------------------------------------------------------------
 
 
-def _containment(state: View, mark: Mark, cmd: AggregationEvent | AssociationEvent, bond: Bond) -> None:
+def _containment(state: View, mark: Mark, cmd: AggregationEvent | AssociationEvent) -> None:
     children = _unique(cmd.childEPCs)
     if cmd.parentID is None:
         _observe(state, mark, cmd, children, "observe")
         return
     parent_name = canonical(cmd.parentID)
+    if parent_name in children:
+        raise Rejected("containment-cycle", parent_name)
     acting = cmd.action != "OBSERVE" and not parent_name.startswith(f"{GS1}/414/")
     parent = trace.see(state, mark, parent_name, "parent", acting=acting)
     _check_move(state, mark, cmd, parent, set())
     parent = _settle(state, mark, cmd, parent)
     if cmd.action == "DELETE":
         everything = not cmd.childEPCs and not cmd.childQuantityList
-        inside = (
-            [row.id for row in trace.contents(state, parent.id) if row.bond == bond] if everything else []
-        )
-        _take_out(state, mark, cmd, parent, children or inside)
+        inside = trace.contents(state, parent.id) if everything else []
+        bound = [row.id for row in inside if row.bond == _bond(cmd)]
+        _take_out(state, mark, cmd, parent, children or bound)
     else:
-        _put_in(state, mark, cmd, parent, children, bond)
+        _put_in(state, mark, cmd, parent, children)
     sign = {"ADD": 1, "DELETE": -1, "OBSERVE": 0}[cmd.action]
     _hold(state, mark, parent, cmd.childQuantityList, sign)
 
 
 def _put_in(
-    state: View,
-    mark: Mark,
-    cmd: AggregationEvent | AssociationEvent,
-    parent: ItemRow,
-    children: list[str],
-    bond: Bond,
+    state: View, mark: Mark, cmd: AggregationEvent | AssociationEvent, parent: ItemRow, children: list[str]
 ) -> None:
     path = trace.path(state, parent)
     adding = cmd.action == "ADD"
@@ -175,7 +169,7 @@ def _put_in(
             row = trace.gap(state, mark, row, "containment-unseen", parent.id)
             if row.custodian != mark.party:
                 continue
-        _settle(state, mark, cmd, trace.attach(state, mark, row, path, bond))
+        _settle(state, mark, cmd, trace.attach(state, mark, row, path, _bond(cmd)))
 
 
 def _take_out(
@@ -188,6 +182,10 @@ def _take_out(
         elif row.parent != parent.id and mark.time >= row.moved:
             raise Rejected("other-parent", f"{row.id} is in {row.parent}")
         _settle(state, mark, cmd, trace.detach(state, mark, row))
+
+
+def _bond(cmd: AggregationEvent | AssociationEvent) -> Bond:
+    return "aggregation" if isinstance(cmd, AggregationEvent) else "association"
 
 
 def _hold(

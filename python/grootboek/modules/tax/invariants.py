@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from grootboek.ledger.module import View
+from grootboek.modules.days import month
 from grootboek.modules.tax import rules
 from grootboek.modules.tax.codes import RATE_ONE
 from grootboek.modules.tax.rows import InvoiceRow, book, claims, invoices, payments, periods
@@ -48,7 +49,7 @@ def _accounts_hold(state: View, reported: list[InvoiceRow]) -> bool:
 def _periods_hold(state: View, reported: list[InvoiceRow]) -> bool:
     sums: dict[tuple[str, str, str], tuple[int, int, int]] = {}
     for row in reported:
-        key = (row.country, row.tax_point.isoformat()[:7], row.tax_currency)
+        key = (row.country, month(row.tax_point), row.tax_currency)
         count, output, claimed = sums.get(key, (0, 0, 0))
         sums[key] = (count + 1, output + row.tax, claimed + row.claimed)
     kept = {

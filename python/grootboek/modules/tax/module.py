@@ -1,13 +1,13 @@
 """The tax module: invariants T1, T2, T3 and T8 on the terms of EN 16931."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import ClassVar, Final
 
 import msgspec
 from msgspec import Struct
 
 from grootboek.ledger.module import Context, Module, Rejected, View, command, query
+from grootboek.modules.days import DAY_MS, Day, day_number, month
 from grootboek.modules.money import Currency
 from grootboek.modules.tax import invariants, rules
 from grootboek.modules.tax.codes import CATEGORIES, RATE_ONE, SELF_BILLED_TYPES, percent
@@ -57,9 +57,6 @@ TREASURER: Final = "tax.treasury"
 LIMITATION_DAYS: Final = 5 * 365 + 2
 """How long after the tax point input tax can be claimed: five years."""
 
-_DAY_MS: Final = 86_400_000
-_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-
 
 class InvoiceKey(Struct, frozen=True, forbid_unknown_fields=True):
     """Names an invoice."""
@@ -85,7 +82,7 @@ class RatesOf(Struct, frozen=True, forbid_unknown_fields=True):
     """Asks for rates: of a country, on a day if one is named."""
 
     country: Country
-    day: date | None = None
+    day: Day | None = None
 
 
 class PeriodKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +117,7 @@ class Tax(Module):
         "not-authorised": "no signer acts for this taxpayer",
         "taxpayer-unknown": "the taxpayer is not registered",
         "taxpayer-exists": "the taxpayer is registered with other particulars",
+        "no-such-day": "a date is not in the calendar",
         "rate-dates": "T2: the rate would end before it begins",
         "rate-category": "T2: the category has no rates but zero",
         "rate-not-valid": "T2: the rate is not valid in that country at the tax point",
@@ -156,9 +154,9 @@ class Tax(Module):
         )
     }
     importers: ClassVar[dict[str, str]] = {
-        "ubl": "grootboek.modules.tax.ubl:UblImporter",
-        "csv": "grootboek.modules.tax.tables:InvoiceTableImporter",
-        "rates": "grootboek.modules.tax.tables:RateTableImporter",
+        "ubl": "grootboek.modules.tax.importing.ubl:UblImporter",
+        "csv": "grootboek.modules.tax.importing.tables:InvoiceTableImporter",
+        "rates": "grootboek.modules.tax.importing.tables:RateTableImporter",
     }
 
     # --- commands ---------------------------------------------------------------------------------
@@ -178,12 +176,14 @@ class Tax(Module):
     def set_rate(self, ctx: Context, state: View, cmd: SetRate) -> None:
         """Set a rate from a day on, or end it; several rates of a category may be valid at once."""
         ctx.require(AUTHORITY)
+        for day in (cmd.valid_from, cmd.valid_until or cmd.valid_from):
+            day_number(day)
         if cmd.valid_until is not None and cmd.valid_until < cmd.valid_from:
             raise Rejected("rate-dates")
         if cmd.rate != 0 and not CATEGORIES[cmd.category].rated:
             raise Rejected("rate-category", f"category {cmd.category} is never taxed")
         row = RateRow(cmd.country, cmd.category, cmd.rate, cmd.valid_from, cmd.valid_until)
-        rates.put(state, row, cmd.country, cmd.category, cmd.rate, cmd.valid_from.isoformat())
+        rates.put(state, row, cmd.country, cmd.category, cmd.rate, cmd.valid_from)
 
     @command
     def report_invoice(self, ctx: Context, state: View, cmd: ReportInvoice) -> None:
@@ -200,6 +200,8 @@ class Tax(Module):
             return
         if known is not None:
             raise Rejected("invoice-exists", f"{cmd.number} is another document")
+        for day in (cmd.issued, cmd.tax_point):
+            day_number(day)
         for rule, detail in rules.broken(cmd):
             raise Rejected(rule.lower(), detail)
         row = _invoice_row(cmd, rates_checked=_check_rates(state, cmd))
@@ -239,6 +241,7 @@ class Tax(Module):
         """Record a payment that the treasury received (T8)."""
         ctx.require(TREASURER)
         taxpayers.require(state, "taxpayer-unknown", cmd.taxpayer)
+        day_number(cmd.paid)
         if payments.get(state, cmd.taxpayer, cmd.reference) is not None:
             raise Rejected("payment-exists")
         row = PaymentRow(cmd.taxpayer, cmd.currency, cmd.amount, cmd.paid, cmd.reference)
@@ -294,7 +297,7 @@ def _require_actor(ctx: Context, state: View, actors: tuple[bytes, ...]) -> None
         raise Rejected("not-authorised", f"needs {PROVIDER}, or {TAXPAYER} of the taxpayer's own party")
 
 
-def _valid(row: RateRow, day: date) -> bool:
+def _valid(row: RateRow, day: Day) -> bool:
     return row.valid_from <= day and (row.valid_until is None or day <= row.valid_until)
 
 
@@ -367,17 +370,13 @@ def _check_claim(ctx: Context, invoice: InvoiceRow, cmd: ClaimInputTax) -> None:
         raise Rejected("invoice-cancelled")
     if (invoice.claimed + cmd.amount) * RATE_ONE > tax * cmd.share:
         raise Rejected("claim-exceeds-tax", f"{invoice.claimed} of {tax} minor units are claimed")
-    if _day(ctx) - invoice.tax_point.toordinal() > LIMITATION_DAYS:
+    if ctx.time // DAY_MS - day_number(invoice.tax_point) > LIMITATION_DAYS:
         raise Rejected("claim-too-late", f"the tax point is {invoice.tax_point}")
-
-
-def _day(ctx: Context) -> int:
-    return _EPOCH_DAY + ctx.time // _DAY_MS
 
 
 def _count(state: View, row: InvoiceRow, **more: int) -> None:
     """Add to the totals of the invoice's month."""
-    key = (row.country, row.tax_point.isoformat()[:7], row.tax_currency)
+    key = (row.country, month(row.tax_point), row.tax_currency)
     known = periods.get(state, *key) or PeriodRow(*key)
     raised = {name: getattr(known, name) + amount for name, amount in more.items()}
     periods.put(state, msgspec.structs.replace(known, **raised), *key)

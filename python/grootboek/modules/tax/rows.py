@@ -1,11 +1,10 @@
 """What the tax module keeps in its state."""
 
-from datetime import date
-
 from msgspec import Struct
 
 from grootboek.ledger.module import Table
 from grootboek.modules.commitments import Commitment
+from grootboek.modules.days import Day
 from grootboek.modules.money import Book
 from grootboek.modules.tax.terms import Breakdown, TaxpayerId, Totals
 
@@ -46,8 +45,8 @@ class RateRow(Struct, frozen=True, array_like=True):
     country: str
     category: str
     rate: int
-    valid_from: date
-    valid_until: date | None
+    valid_from: Day
+    valid_until: Day | None
 
 
 class InvoiceRow(Struct, frozen=True, array_like=True, kw_only=True):
@@ -55,12 +54,12 @@ class InvoiceRow(Struct, frozen=True, array_like=True, kw_only=True):
 
     seller: TaxpayerId
     number: str
-    issued: date
+    issued: Day
     type: int
     currency: str
     buyer: TaxpayerId
     country: str
-    tax_point: date
+    tax_point: Day
     breakdown: tuple[Breakdown, ...]
     totals: Totals
     preceding: tuple[str, ...]
@@ -98,7 +97,7 @@ class PaymentRow(Struct, frozen=True, array_like=True):
     taxpayer: TaxpayerId
     currency: str
     amount: int
-    paid: date
+    paid: Day
     reference: str
 
 

@@ -4,12 +4,12 @@ Amounts are integers in minor units of their currency; rates are parts per milli
 are random taxpayer ids; names, addresses, VAT numbers and texts are salted commitments.
 """
 
-from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from grootboek.modules.commitments import Commitment
+from grootboek.modules.days import Day
 from grootboek.modules.money import AMOUNT_LIMIT, Amount, Currency
 from grootboek.modules.tax.codes import RATE_ONE
 
@@ -76,8 +76,8 @@ class SetRate(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     country: Country
     category: CategoryCode
     rate: Rate
-    valid_from: date
-    valid_until: date | None = None
+    valid_from: Day
+    valid_until: Day | None = None
     """The last day; None while no end is known."""
 
 
@@ -155,7 +155,7 @@ class ReportInvoice(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """BT-31: whose output tax it is (the tax representative's principal, if there is one)."""
     number: InvoiceNumber
     """BT-1."""
-    issued: date
+    issued: Day
     """BT-2."""
     type: TypeCode
     """BT-3 (UNTDID 1001): 380 invoice, 381 credit note, 384 corrected invoice, 389 self-billed..."""
@@ -167,7 +167,7 @@ class ReportInvoice(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Whose VAT is charged: the prefix of BT-31 or BT-63, else BT-40."""
     destination: Country | None = None
     """BT-80: where goods are delivered to; its rates are admitted too (distance sales)."""
-    tax_point: date
+    tax_point: Day
     """BT-7, or the date that BT-8 names, else BT-2."""
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=1_000)]
     allowances: Annotated[tuple[Adjustment, ...], Meta(max_length=200)] = ()
@@ -202,7 +202,7 @@ class PayTax(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     taxpayer: TaxpayerId
     currency: Currency
     amount: Positive
-    paid: date
+    paid: Day
     """Value date."""
     reference: Reference
     """The treasury's, once for each taxpayer."""

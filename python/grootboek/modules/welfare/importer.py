@@ -7,7 +7,6 @@ from typing import ClassVar, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from grootboek.errors import ImportFileError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing import (
     BadField,
@@ -124,8 +123,9 @@ class BenefitListImporter(Importer):
 
     module: ClassVar[type[Module]] = Welfare
 
-    def recognises(self, source: Source) -> bool:
+    def recognises(self, source: Source, options: Options) -> bool:
         """Any table: which column is which, ``--map`` may have to say."""
+        del options
         line = source.head.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
         return not line.startswith(("{", "[", "<")) and any(mark in line for mark in tables.DELIMITERS)
 
@@ -157,9 +157,9 @@ class SchemeTableImporter(Importer):
 
     module: ClassVar[type[Module]] = Welfare
 
-    def recognises(self, source: Source) -> bool:
+    def recognises(self, source: Source, options: Options) -> bool:
         """By the names in the header."""
-        return tables.looks_like(source, SCHEME_COLUMNS)
+        return tables.looks_like(source, SCHEME_COLUMNS, options)
 
     def rows(self, source: Source, vault: Vault, options: Options) -> Iterator[Row | Refusal]:
         """One scheme or appropriation a row."""

@@ -1,0 +1,53 @@
+# Every verb of the project. Needs Python >= 3.11, cargo and a C compiler; the rest is fetched.
+# The logic lives in the tools: `uv` (environment), `cargo`, `ruff`, `mypy`, `pytest`, `grootboek`.
+
+# A user's flags would replace those of .cargo/config.toml, and with them the AVX-512 signature backend.
+unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS VIRTUAL_ENV
+
+export PATH := $(PATH):$(HOME)/.cargo/bin
+UV := $(shell command -v uv || echo .venv/bin/uv)
+BIN := .venv/bin
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test check bench tools environment format
+
+demo: environment
+	@$(BIN)/grootboek demo
+
+test: environment
+	cargo test --locked --quiet --package grootboek-core
+	$(BIN)/pytest
+
+check: environment
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/stubtest --mypy-config-file pyproject.toml grootboek._core
+	cargo fmt --all --check
+	PYO3_PYTHON=$(BIN)/python cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/pytest --quiet tests/project
+
+bench: environment
+	@$(BIN)/python -m benches.host
+	$(BIN)/pytest benches --benchmark-only --benchmark-columns=median,iqr,ops,rounds --benchmark-sort=fullname
+
+format: environment
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	cargo fmt --all
+
+environment: tools $(UV)
+	@$(UV) sync --locked --inexact --quiet
+
+# The machine has no uv: an environment of its own brings it along.
+.venv/bin/uv: | tools
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip --quiet --disable-pip-version-check install uv
+
+tools:
+	@missing=; \
+	[ -n "$(PYTHON)" ] || missing="$$missing Python>=3.11(https://www.python.org)"; \
+	command -v cargo >/dev/null || missing="$$missing cargo(https://rustup.rs)"; \
+	command -v cc >/dev/null || missing="$$missing C-compiler(gcc-or-clang)"; \
+	[ -z "$$missing" ] || { echo "missing:$$missing" >&2; exit 2; }

@@ -1,0 +1,160 @@
+"""The HTTP server of a node: a thread with an event loop of its own, beside the consensus loop.
+
+TLS 1.3 with the certificate of the genesis file. Every answer that is an error is JSON with a stable
+code. What is too large, too many or too slow is refused before any work is done.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+
+import uvloop
+from aiohttp import web
+
+from grootboek import __version__, plain, webapi
+from grootboek.api import faults, openapi
+from grootboek.api.backend import Backend
+from grootboek.api.budget import Budget
+from grootboek.api.connections import Connections
+from grootboek.api.context import CONTEXT, Context
+from grootboek.api.health import ApiMetrics
+from grootboek.api.routes import ROUTES
+from grootboek.api.settings import ApiSettings
+from grootboek.api.transactions import BUDGET, address_of
+from grootboek.errors import ConfigError
+
+__all__ = ["ApiServer", "ApiSettings", "application"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+METRICS = web.AppKey("metrics", ApiMetrics)
+CONNECTIONS = web.AppKey("connections", Connections)
+UNCOUNTED = {"/livez", "/readyz", "/metrics"}
+"""Asked by the operator's machinery: answered even while clients have used up every budget."""
+
+
+def application(backend: Backend, settings: ApiSettings, metrics: ApiMetrics) -> web.Application:
+    """The routes and what surrounds them; must be made on the loop that serves it."""
+    app = web.Application(middlewares=[_guard], client_max_size=settings.request_bytes)
+    app[CONTEXT] = Context(backend, settings)
+    app[BUDGET] = Budget(settings)
+    app[METRICS] = metrics
+    app[CONNECTIONS] = Connections(settings, metrics)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, route.handler, name=None)
+    described = plain.to_json(
+        openapi.document(ROUTES, title=f"grootboek: {backend.genesis.chain.origin}", version=__version__)
+    )
+
+    async def describe(_: web.Request) -> web.Response:
+        return web.Response(body=described, content_type=webapi.JSON)
+
+    app.router.add_get("/v1/openapi.json", describe)
+    app.on_shutdown.append(_close)
+    return app
+
+
+async def _close(app: web.Application) -> None:
+    app[CONTEXT].close()
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Budgets before the work, errors after it, metrics around it."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    request.app[CONNECTIONS].spoke(request.transport)
+    try:
+        if request.path in UNCOUNTED:
+            response = await handler(request)
+        else:
+            with request.app[BUDGET].request(address_of(request), started):
+                response = await handler(request)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a code and the log the cause
+        response = faults.answer_of(faults.fault_of(error, request.path))
+    _count(request, response, clock() - started)
+    return response
+
+
+def _count(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    resource = request.match_info.route.resource
+    route = "other" if resource is None else resource.canonical
+    request.app[METRICS].requests.labels(route, response.status).inc()
+    request.app[METRICS].seconds.labels(route).observe(seconds)
+
+
+class ApiServer:
+    """Runs the API of one node; start it once, stop it once."""
+
+    def __init__(self, backend: Backend, settings: ApiSettings, tls: ssl.SSLContext) -> None:
+        """``tls``: a server context with the node's API certificate (``network.tls.server_context``)."""
+        self._backend = backend
+        self._settings = settings
+        self._tls = tls
+        self._metrics = ApiMetrics(backend.registry)
+        self._loop = uvloop.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._started: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, name="grootboek-api", daemon=True)
+
+    def start(self) -> int:
+        """Serve; returns the port once it listens. Raises ConfigError where the address is not free."""
+        self._thread.start()
+        return self._started.result()
+
+    def stop(self) -> None:
+        """Refuse new requests, let those under way end for a while, and end the thread."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The API's event loop, for a backend that completes futures on it."""
+        return self._loop
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        settings = self._settings
+        app = application(self._backend, settings, self._metrics)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=settings.drain_seconds,
+            keepalive_timeout=settings.idle_seconds,
+            max_line_size=settings.header_bytes,
+            max_field_size=settings.header_bytes,
+            max_headers=settings.headers,
+        )
+        await runner.setup()
+        try:
+            server = await self._listen(app, runner)
+        except OSError as error:
+            refused = ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}")
+            self._started.set_exception(refused)
+        else:
+            self._started.set_result(server.sockets[0].getsockname()[1])
+            await self._stopping.wait()
+            server.close()
+        await runner.cleanup()
+
+    async def _listen(self, app: web.Application, runner: web.AppRunner) -> asyncio.Server:
+        make, connections = runner.server, app[CONNECTIONS]
+        return await self._loop.create_server(
+            lambda: connections.guard(make()),
+            self._settings.host,
+            self._settings.port,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._settings.handshake_seconds,
+            backlog=self._settings.connections,
+        )

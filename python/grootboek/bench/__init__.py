@@ -1,0 +1,1 @@
+"""Measuring a cluster of real daemons: ``grootboek bench cluster``."""

@@ -1,0 +1,5 @@
+"""``python -m grootboek.cli`` is ``grootboek``."""
+
+from grootboek.cli import main
+
+main()

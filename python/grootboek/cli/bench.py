@@ -1,0 +1,92 @@
+"""``grootboek bench cluster``: what a network of daemons does on this machine."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from grootboek.cli.exits import Exit
+from grootboek.cli.options import Json
+from grootboek.cli.output import Outcome, table, talk
+from grootboek.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from grootboek.bench.report import Report
+
+__all__ = ["app"]
+
+app = App(name="bench", help="Measure a cluster on this machine.")
+
+MIN_CONNECTIONS = 16
+
+
+@app.command
+def cluster(
+    *,
+    replicas: Annotated[int, Parameter(help="Daemons.")] = 4,
+    seconds: Annotated[float, Parameter(help="Measured time, after the warm-up.")] = 20.0,
+    warm_up: Annotated[float, Parameter(help="Seconds that are not counted.")] = 3.0,
+    window: Annotated[int, Parameter(help="Closed loop: transactions under way at any time.")] = 4_000,
+    rate: Annotated[
+        float, Parameter(help="Open loop instead: single transactions a second, each at its own time.")
+    ] = 0.0,
+    connections: Annotated[int, Parameter(help="Connections of the client, over all replicas.")] = 16,
+    keys: Annotated[int, Parameter(help="Different signing keys.")] = 1_000,
+    ceiling: Annotated[
+        int, Parameter(help="Transactions a second that are signed before the clock starts.")
+    ] = 12_000,
+    runs: Annotated[int, Parameter(help="Runs, each on a new ledger; medians are reported.")] = 1,
+    json: Json = False,
+) -> Outcome:
+    """Found a network of daemons, load it from another process, and report medians.
+
+    Exit code 1 where transactions failed or a replica did not sync for real.
+    """
+    from grootboek.bench.cluster import Setting, run
+    from grootboek.bench.report import median_of
+
+    if connections < MIN_CONNECTIONS or min(replicas, seconds, keys, runs, ceiling) <= 0 or rate < 0:
+        raise ConfigError(
+            f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
+        )
+    setting = Setting(
+        replicas=replicas,
+        seconds=seconds,
+        warm_up=warm_up,
+        window=0 if rate else max(window, connections),
+        rate=rate,
+        connections=connections,
+        keys=keys,
+        ceiling=ceiling,
+    )
+    reports = []
+    for number in range(1, runs + 1):
+        talk(f"run {number} of {runs}")
+        reports.append(run(setting, talk))
+    report = median_of(reports) if runs > 1 else reports[0]
+    code = Exit.OK if report.fsync and not report.errors else Exit.FAILED
+    return Outcome(report, lambda: _view(report), code)
+
+
+def _view(report: "Report") -> "RenderableType":
+    facts = report.host
+    rows = [
+        (name, _text(value))
+        for name, value in msgspec.structs.asdict(report).items()
+        if name not in {"host", "backend"}
+    ]
+    rows += [
+        ("backend", report.backend),
+        ("machine", f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB"),
+    ]
+    return table(("figure", "value"), rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value or "none")

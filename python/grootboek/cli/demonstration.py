@@ -1,0 +1,243 @@
+"""What ``grootboek demo`` does: real records, a killed primary, and every claim checked afterwards."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from itertools import count
+from pathlib import Path
+
+from msgspec import Struct
+
+from grootboek import receipts
+from grootboek._core import SigningKey, digest
+from grootboek.cli.importing import send_staged
+from grootboek.cli.keyring import Keyring
+from grootboek.cli.modules import find_module
+from grootboek.client import AsyncClient, Prepared, Result, Verifier
+from grootboek.errors import DemoFailed, GrootboekError, ProofError
+from grootboek.modules.importing import Staging, report, stage
+from grootboek.modules.records import Anchor
+from grootboek.modules.vault import Vault
+from grootboek.node.keystore import Identity, unlock
+from grootboek.node.localnet import CLIENT, Localnet
+from grootboek.types import Genesis
+from grootboek.webapi import NodeStatus
+from grootboek.wire import APPLIED
+
+__all__ = ["SETS", "Demonstration", "Findings", "SetFindings"]
+
+SETS = ("tax", "welfare", "supply_chain")
+EXPECTED = "expected.json"
+"""In each set: which rows must be refused, and by which rule."""
+KILL_AFTER = 5
+"""The primary is killed when so many transactions of the imports have been sent."""
+CALM_SECONDS = 60.0
+"""How long the replicas may take to be equal again."""
+POLL_SECONDS = 0.05
+ASKED_AT_ONCE = 64
+
+
+class SetFindings(Struct, frozen=True, kw_only=True):
+    """What became of one example set."""
+
+    module: str
+    files: int
+    applied: int
+    """Rows on the ledger."""
+    refused: dict[str, int]
+    """Refused rows by rule: at import or by the module."""
+    as_expected: bool
+    """Whether exactly the rows that must be refused were, for the right reasons."""
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """What was seen, and what ``--json`` prints."""
+
+    committed: int
+    """Commands that took effect."""
+    transactions: int
+    """Acknowledged transactions: final, with a receipt."""
+    refused: dict[str, int]
+    """Refused rows by reason."""
+    view_changes: int
+    receipts_verified: int
+    """Offline, from their text form and the genesis file."""
+    lost: int
+    """Acknowledged transactions that a replica does not have."""
+    roots_equal: bool
+    height: int
+    killed: str
+    """The primary that got SIGKILL while transactions were under way."""
+    under_way: int
+    """How many transactions had no answer yet at that moment."""
+    sets: tuple[SetFindings, ...]
+    seconds: float
+    dir: str | None = None
+    """The network's folder, where it was kept."""
+
+    @property
+    def good(self) -> bool:
+        """Whether everything is as it must be."""
+        return (
+            self.lost == 0
+            and self.roots_equal
+            and self.receipts_verified == self.transactions > 0
+            and all(one.as_expected for one in self.sets)
+        )
+
+
+class Demonstration:
+    """One run over a started network."""
+
+    def __init__(self, network: Localnet, say: Callable[[str], None]) -> None:
+        self._network = network
+        self._genesis = network.genesis
+        self._say = say
+        self._started = time.monotonic()
+        self._acknowledged: dict[bytes, Result] = {}
+        self._sent = self._under_way = 0
+        self._killed: asyncio.Task[tuple[str, int]] | None = None
+        self._over = asyncio.Event()
+
+    async def run(self) -> Findings:
+        """Load, kill, restart, and check everything that was promised."""
+        keys = self._network.folder / "keys"
+        keyring = Keyring.open(self._genesis, [keys], None)
+        async with AsyncClient(self._genesis) as client:
+            anchors = asyncio.create_task(self._anchor_documents(unlock(keys / CLIENT, None, Identity).key))
+            sets = await asyncio.gather(*(self._import(client, name, keyring) for name in SETS))
+            if self._killed is None:
+                raise DemoFailed(f"fewer than {KILL_AFTER} transactions were needed: nothing was killed")
+            killed, under_way = await self._killed
+            self._say(f"starting {killed} again")
+            await asyncio.to_thread(self._network.start)
+            self._over.set()
+            await anchors
+            status = await self._calm(client)
+        self._say(f"checking {len(self._acknowledged):,} receipts offline, and every replica's log")
+        verified = self._verify_receipts()
+        lost = sum([await self._missing(replica.name) for replica in self._genesis.replicas])
+        return Findings(
+            committed=sum(result.outcomes.count(APPLIED) for result in self._acknowledged.values()),
+            transactions=len(self._acknowledged),
+            refused=dict(sorted(sum((Counter(one.refused) for one in sets), Counter[str]()).items())),
+            view_changes=max(one.view for one in status),
+            receipts_verified=verified,
+            lost=lost,
+            roots_equal=len({(one.height, one.root) for one in status}) == 1,
+            height=status[0].height,
+            killed=killed,
+            under_way=under_way,
+            sets=tuple(sets),
+            seconds=round(time.monotonic() - self._started, 2),
+        )
+
+    # --- load ------------------------------------------------------------------------------------
+
+    async def _import(self, client: AsyncClient, name: str, keyring: Keyring) -> SetFindings:
+        """One example set, through the API."""
+        folder = Path(str(files("grootboek"))) / "examples" / name
+        paths = sorted(path for path in folder.iterdir() if path.name != EXPECTED)
+        module, work = find_module(name), self._network.folder / "imports"
+        with (
+            Vault.at(work) as vault,
+            Staging(work, self._genesis.chain, module, limits=self._genesis.limits) as staging,
+        ):
+            staged = await asyncio.to_thread(stage, module, paths, vault=vault, staging=staging)
+            self._say(f"importing {staged.accepted:,} {name} rows from {len(staged.files)} files")
+            await send_staged(self._genesis, staging, keyring, self._bring_by(client), _unwatched)
+            done = report(staged, staging)
+        expected = json.loads((folder / EXPECTED).read_text(encoding="utf-8"))
+        must = Counter(row["rule"] for row in expected["refused"])
+        return SetFindings(
+            module=name,
+            files=len(done.files),
+            applied=done.applied,
+            refused=done.reasons,
+            as_expected=done.pending == 0 and Counter(done.reasons) == must,
+        )
+
+    def _bring_by(self, client: AsyncClient) -> Callable[[Prepared], Awaitable[Result]]:
+        """Send and keep the result; on the way, the primary gets killed."""
+
+        async def bring(prepared: Prepared) -> Result:
+            self._sent += 1
+            if self._sent == KILL_AFTER:
+                self._killed = asyncio.create_task(self._kill_primary(client))
+            self._under_way += 1
+            (result,) = await client.send_prepared([prepared])
+            self._under_way -= 1
+            self._acknowledged[result.id] = result
+            return result
+
+        return bring
+
+    async def _anchor_documents(self, key: SigningKey) -> None:
+        """Small transactions all the time, until the killed replica is back."""
+        async with AsyncClient(self._genesis, key=key) as client:
+            bring = self._bring_by(client)
+            for number in count():
+                document = Anchor(key=f"demo/{number}", digest=digest(number.to_bytes(8, "big")))
+                await bring(client.prepare([document]))
+                if self._over.is_set():
+                    return
+
+    # --- the loss of the primary -----------------------------------------------------------------
+
+    async def _kill_primary(self, client: AsyncClient) -> tuple[str, int]:
+        """SIGKILL for the primary: its name, and how many transactions had no answer then."""
+        answers = await client.status()
+        primary = next(one.primary for one in answers.values() if isinstance(one, NodeStatus))
+        under_way = self._under_way
+        self._say(f"killing the primary, {primary}, with {under_way} transactions under way")
+        await asyncio.to_thread(self._network.kill, self._genesis.replica_index(primary))
+        return primary, under_way
+
+    async def _calm(self, client: AsyncClient) -> list[NodeStatus]:
+        """Every replica's status when all are equally far."""
+        deadline = time.monotonic() + CALM_SECONDS
+        while time.monotonic() < deadline:
+            answers = (await client.status()).values()
+            status = [one for one in answers if isinstance(one, NodeStatus) and not one.reasons]
+            if len(status) == len(self._genesis.replicas) and len({one.height for one in status}) == 1:
+                return status
+            await asyncio.sleep(POLL_SECONDS)
+        raise DemoFailed(f"the replicas are not equally far after {CALM_SECONDS:.0f} s")
+
+    # --- what was promised -----------------------------------------------------------------------
+
+    def _verify_receipts(self) -> int:
+        """How many receipts verify in their text form, offline."""
+        verifier = Verifier(Genesis.load(self._network.folder / "genesis.json"))
+        good = 0
+        for identity, result in self._acknowledged.items():
+            text = receipts.to_text(self._genesis, result.receipt())
+            try:
+                good += verifier.verify_receipt(text.encode()).transaction == identity
+            except ProofError as error:
+                self._say(f"{identity.hex()}: {error}")
+        return good
+
+    async def _missing(self, replica: str) -> int:
+        """How many acknowledged transactions this replica cannot prove to have."""
+        async with AsyncClient(self._genesis, [replica], connections=ASKED_AT_ONCE) as client:
+            turn = asyncio.Semaphore(ASKED_AT_ONCE)
+
+            async def has(identity: bytes) -> bool:
+                async with turn:
+                    try:
+                        await client.receipt(identity)
+                    except GrootboekError as error:
+                        self._say(f"{replica} lacks {identity.hex()}: {error}")
+                        return False
+                return True
+
+            found = await asyncio.gather(*map(has, self._acknowledged))
+        return found.count(False)
+
+
+def _unwatched(_done: int, _total: int) -> None:
+    """Nobody watches the single transactions here."""

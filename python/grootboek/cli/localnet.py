@@ -1,0 +1,111 @@
+"""``grootboek localnet start | stop | status | kill``: a ledger of several replicas on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from grootboek.cli.exits import Exit, health_of
+from grootboek.cli.options import Json
+from grootboek.cli.output import Outcome, table
+from grootboek.errors import ConfigError
+
+if TYPE_CHECKING:
+    from grootboek.node.localnet import Localnet
+
+__all__ = ["app"]
+
+app = App(name="localnet", help="Run a ledger of several replicas on this machine.")
+
+Dir = Annotated[Path, Parameter(name="--dir", help="The folder of the network.")]
+DEFAULT = Path("localnet")
+
+
+@app.command
+def start(
+    *,
+    folder: Dir = DEFAULT,
+    replicas: Annotated[int, Parameter(help="How many, where the network is founded now.")] = 4,
+    module: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="A module to activate (default: all that are installed)."),
+    ] = (),
+    base_port: Annotated[
+        int | None, Parameter(help="The first of two ports for each replica (default: free ones).")
+    ] = None,
+    json: Json = False,
+) -> Outcome:
+    """Start every replica that does not run; found the network first where there is none."""
+    from grootboek.node.localnet import Localnet, create
+
+    if not (folder / "genesis.json").exists():
+        create(folder, replicas, module or None, base_port=base_port)
+    network = Localnet(folder)
+    network.start()
+    return _outcome(network)
+
+
+@app.command
+def stop(*, folder: Dir = DEFAULT, json: Json = False) -> Outcome:
+    """Let every replica finish what is under way, and end."""
+    network = _open(folder)
+    network.stop()
+    return _outcome(network, Exit.OK)
+
+
+@app.command
+def status(*, folder: Dir = DEFAULT, json: Json = False) -> Outcome:
+    """Show the processes; `grootboek status` shows what they say of the ledger.
+
+    Exit code 0 where all are ready, 6 where a quorum is, 5 where none is.
+    """
+    return _outcome(_open(folder))
+
+
+@app.command
+def kill(
+    number: Annotated[int, Parameter(help="Which replica: 0 is the first.")],
+    /,
+    *,
+    folder: Dir = DEFAULT,
+    json: Json = False,
+) -> Outcome:
+    """End one replica with SIGKILL, as a power cut of its machine would; `start` starts it again."""
+    network = _open(folder)
+    count = len(network.genesis.replicas)
+    if not 0 <= number < count:
+        raise ConfigError(f"there is no replica {number}: they are 0 to {count - 1}", where="NUMBER")
+    network.kill(number)
+    return _outcome(network, Exit.OK)
+
+
+def _open(folder: Path) -> "Localnet":
+    from grootboek.node.localnet import Localnet
+
+    return Localnet(folder)
+
+
+def _outcome(network: "Localnet", code: Exit | None = None) -> Outcome:
+    processes = network.status()
+    if code is None:
+        code = health_of(network.genesis.quorum, sum(process.ready for process in processes))
+    value = {
+        "dir": str(network.folder),
+        "genesis": str(network.folder / "genesis.json"),
+        "keys": str(network.folder / "keys"),
+        "replicas": processes,
+    }
+    rows = [
+        (
+            process.name,
+            "-" if process.pid is None else str(process.pid),
+            f"https://{process.api}",
+            _state(process.reasons),
+        )
+        for process in processes
+    ]
+    return Outcome(value, lambda: table(("replica", "process", "API", "state"), rows), code)
+
+
+def _state(reasons: tuple[str, ...]) -> str:
+    return "; ".join(reasons) or "ready"

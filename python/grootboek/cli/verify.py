@@ -1,0 +1,82 @@
+"""``grootboek verify``: the offline audit of a data directory."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from grootboek.cli.options import Json, Ledger
+from grootboek.cli.output import Outcome, progress, table
+from grootboek.disk import RealDisk
+from grootboek.errors import ConfigError, Locked
+
+__all__ = ["verify"]
+
+
+def verify(
+    folder: Annotated[Path, Parameter(name="DIR", help="A replica's data directory, or a copy of one.")],
+    /,
+    *,
+    genesis: Annotated[
+        Path | None,
+        Parameter(env_var="GROOTBOEK_GENESIS", help="The genesis file (default: genesis.json beside DIR)."),
+    ] = None,
+    json: Json = False,
+) -> Outcome:
+    """Audit everything in a data directory: nothing in it is believed, all is computed again.
+
+    Every entry, signature, proof, root and outcome, by executing the log from the genesis file on; the
+    synced journal; the kept certificate and snapshots; the invariants of the modules. Exit code 4,
+    naming the place, where one byte is not what it must be.
+    """
+    from grootboek.ledger import Registry, audit
+    from grootboek.node import journal
+
+    if not folder.is_dir():
+        raise ConfigError("there is no such folder", where=str(folder))
+    founding = Ledger(genesis=genesis or folder.parent / "genesis.json").load_genesis()
+    with _unused(folder), progress("auditing entries") as step:
+        disk = RealDisk(folder)
+        promises = journal.check(disk)
+        if promises.damage:
+            raise promises.damage[0]
+        report = audit(founding, disk, Registry.discover(), step)
+    value = msgspec.structs.asdict(report) | {
+        "origin": founding.chain.origin,
+        "journal_groups": promises.groups,
+        "journal_records": promises.records,
+    }
+    rows = [
+        ("height", f"{report.height:,}"),
+        ("log entries", f"{report.size:,}, of which {report.certified_size:,} under a quorum's certificate"),
+        ("log root", report.root.hex()),
+        ("state root", report.state.hex()),
+        ("executed again", f"{report.transactions:,} transactions, {report.records:,} records"),
+        ("signatures", f"{report.signatures:,}"),
+        ("snapshots", f"{len(report.snapshots)}"),
+        ("module invariants", ", ".join(report.invariants) or "none"),
+        ("journal", f"{promises.records:,} records in {promises.groups:,} groups"),
+    ]
+    return Outcome(value, lambda: table(("audited, and right", founding.chain.origin), rows))
+
+
+@contextlib.contextmanager
+def _unused(folder: Path) -> Iterator[None]:
+    """Keep a replica from starting here meanwhile; raises Locked where one runs."""
+    path = folder / "lock"
+    if not path.exists():
+        yield
+        return
+    lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Locked("a replica runs here: stop it, or audit a copy", where=str(folder)) from error
+    finally:
+        os.close(lock)

@@ -1,0 +1,290 @@
+"""The asynchronous client: typed commands in, proven results out."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from grootboek import plain, receipts, webapi, wire
+from grootboek._core import SigningKey
+from grootboek.client.answers import Result
+from grootboek.client.commands import Commands
+from grootboek.client.events import follow
+from grootboek.client.nodes import Node, Nodes, Overloaded
+from grootboek.client.sender import Sender
+from grootboek.client.transactions import Prepared, prepare
+from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
+from grootboek.errors import (
+    BadAnswer,
+    BadFrame,
+    BadProof,
+    ConfigError,
+    Expired,
+    GrootboekError,
+    NotFound,
+    ProofError,
+    Unavailable,
+)
+from grootboek.ledger.module import Module
+from grootboek.types import Genesis, Millis
+from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
+from grootboek.wire import BlockEntry, Certificate, Receipt
+
+__all__ = ["AsyncClient"]
+
+T = TypeVar("T")
+
+WINDOW: Final = 4_000
+"""How many transactions of ``submit_many`` are under way at once."""
+READ_SECONDS: Final = 15.0
+"""How long one node may take to answer a read."""
+
+
+class AsyncClient:
+    """Submits commands and reads a ledger through any of its nodes, trusting none of them.
+
+    ::
+
+        async with AsyncClient("genesis.json", key=key) as client:
+            result = await client.submit(Anchor(key="file/1", digest=digest))
+            result.require().receipt()
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis | Path | str,
+        nodes: Sequence[str] = (),
+        key: SigningKey | Sequence[SigningKey] = (),
+        *,
+        timeout: float | None = None,
+        modules: Iterable[Module | type[Module]] | None = None,
+        connections: int = 64,
+    ) -> None:
+        """``nodes``: replicas' names or ``host:port`` (default: all); ``key``: who signs, the sender
+        first; ``timeout``: seconds for each call (default: until the outcome is known);
+        ``modules``: where commands come from (default: all that are installed).
+        """
+        self.genesis = genesis if isinstance(genesis, Genesis) else Genesis.load(genesis)
+        self.verifier = Verifier(self.genesis)
+        self._keys = (key,) if isinstance(key, SigningKey) else tuple(key)
+        self._timeout = timeout
+        self._commands = Commands(self.genesis, modules)
+        self._nodes = Nodes(self.genesis, nodes, connections=connections)
+        self._sender = Sender(self._nodes, self.verifier, now_ms)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close connections; what is under way ends as unknown."""
+        await self._sender.close()
+        await self._nodes.close()
+
+    # --- submitting ------------------------------------------------------------------------------
+
+    def prepare(
+        self, commands: Sequence[Struct], *, atomic: bool = False, expiry: Millis | None = None
+    ) -> Prepared:
+        """Sign commands as one transaction, without sending it.
+
+        ``atomic``: all take effect or none; ``expiry``: milliseconds since 1970 (default: half of the
+        ledger's validity from now). Raises ConfigError, Expired, Oversized.
+        """
+        if not self._keys:
+            raise ConfigError("the client has no key to sign with", where="key")
+        now = now_ms()
+        until = now + self.genesis.limits.validity_ms // 2 if expiry is None else expiry
+        if until <= now:
+            raise Expired("the expiry has passed already", where="expiry")
+        encoded = [self._commands.encode(command) for command in commands]
+        return prepare(
+            self.genesis.chain,
+            self._keys,
+            encoded,
+            expiry=until,
+            atomic=atomic,
+            limits=self.genesis.limits,
+        )
+
+    async def submit(self, *commands: Struct, atomic: bool = False, expiry: Millis | None = None) -> Result:
+        """Submit commands as one transaction and wait until its outcome is proven.
+
+        Raises a TransactionError where it is refused, Unavailable where the outcome is unknown as
+        yet: then submit the same *bytes* again (``prepare``, ``send_prepared``), which is safe.
+        """
+        prepared = self.prepare(commands, atomic=atomic, expiry=expiry)
+        return await self._within(self._sender.send(prepared))
+
+    async def submit_many(
+        self, commands: Iterable[Struct | Sequence[Struct]], *, atomic: bool = False
+    ) -> AsyncIterator[Result | GrootboekError]:
+        """One transaction for each item, many under way at once; yields the outcomes in order.
+
+        A transaction that fails yields its error, and the others go on.
+        """
+        window: deque[asyncio.Future[Result]] = deque()
+        for item in commands:
+            if len(window) == WINDOW:
+                yield await _outcome(window.popleft())
+            group = (item,) if isinstance(item, Struct) else item
+            window.append(self._sender.send(self.prepare(group, atomic=atomic)))
+        while window:
+            yield await _outcome(window.popleft())
+
+    async def send_prepared(self, prepared: Sequence[Prepared]) -> list[Result]:
+        """Submit prepared transactions; the results come in their order. Raises as ``submit``."""
+        return await self._within(asyncio.gather(*map(self._sender.send, prepared)))
+
+    async def _within(self, work: Awaitable[T]) -> T:
+        try:
+            return await asyncio.wait_for(work, self._timeout)
+        except TimeoutError as error:
+            raise Unavailable(f"nothing was proven in {self._timeout} s") from error
+
+    # --- proven reads ----------------------------------------------------------------------------
+
+    async def receipt(self, transaction: bytes) -> Receipt:
+        """A transaction's receipt, verified. Raises NotFound, Unavailable, ProofError."""
+
+        def check(data: bytes) -> Receipt:
+            receipt = receipts.decode(data)
+            if self.verifier.verify_receipt(receipt).transaction != transaction:
+                raise BadProof("the receipt is of another transaction")
+            return receipt
+
+        return await self._read(f"/v1/transactions/{transaction.hex()}", check, webapi.MSGPACK)
+
+    async def get_state(self, module: str, key: bytes, *, as_of: int | str | None = None) -> ProvenState:
+        """The value, or the absence, of a key of a module's state, verified.
+
+        ``as_of``: a height, or a time as ISO 8601. Raises NotFound, Pruned, Unavailable, ProofError.
+        """
+
+        def check(data: bytes) -> ProvenState:
+            proven = self.verifier.verify_state_proof(data)
+            if (proven.module, proven.key) != (module, key):
+                raise BadProof("the proof is of another key")
+            if isinstance(as_of, int) and proven.height != as_of:
+                raise BadProof("the proof is of another height")
+            return proven
+
+        path = f"/v1/state/{module}/{key.hex()}" + _parameters({"proof": "true", "as_of": as_of})
+        return await self._read(path, check, webapi.MSGPACK)
+
+    async def certificate(self) -> tuple[Certificate, BlockEntry]:
+        """A node's newest stable checkpoint and the block it ends with, verified."""
+
+        def check(data: bytes) -> tuple[Certificate, BlockEntry]:
+            certificate = wire.decode(wire.certificates, data)
+            return certificate, self.verifier.verify_certificate(certificate)
+
+        return await self._read("/v1/certificate", check, webapi.MSGPACK)
+
+    async def checkpoint(self) -> ProvenCheckpoint:
+        """A node's checkpoint note, verified."""
+        return await self._read("/checkpoint", self.verifier.verify_note, webapi.PROOF)
+
+    # --- unproven reads --------------------------------------------------------------------------
+
+    async def query(
+        self, module: str, name: str, *, as_of: int | str | None = None, **arguments: Any
+    ) -> QueryAnswer:
+        """Ask a module; the result is plain values, one node's word without a proof.
+
+        Bytes in ``arguments`` and results are lower-case hex.
+        """
+        values = {key: plain.to_plain(value) for key, value in arguments.items()}
+        path = f"/v1/query/{module}/{name}" + _parameters(values | {"as_of": as_of})
+        return await self._read(path, lambda data: msgspec.json.decode(data, type=QueryAnswer))
+
+    async def query_as(
+        self, result: type[T], module: str, name: str, *, as_of: int | str | None = None, **arguments: Any
+    ) -> T:
+        """``query``, with its result as a value of the module's own type."""
+        answer = await self.query(module, name, as_of=as_of, **arguments)
+        try:
+            return plain.from_plain(result, answer.result)  # type: ignore[no-any-return]  # a T by its contract
+        except msgspec.ValidationError as error:
+            raise BadAnswer(str(error), where=f"{module}/{name}") from error
+
+    async def status(self) -> dict[str, NodeStatus | GrootboekError]:
+        """Where each node says that it is; an error for a node that does not answer."""
+        answers = await asyncio.gather(*map(self._status, self._nodes.all))
+        return {node.name: answer for node, answer in zip(self._nodes.all, answers, strict=True)}
+
+    async def _status(self, node: Node) -> NodeStatus | GrootboekError:
+        try:
+            return await self._ask(
+                node, "/v1/status", lambda data: plain.from_json(NodeStatus, data), webapi.JSON
+            )
+        except GrootboekError as error:
+            return error
+
+    async def events(self, cursor: str = "", *, module: str = "") -> AsyncIterator[LedgerEvent]:
+        """Every event after ``cursor`` (from the start where it is empty), each once and in order.
+
+        Never ends: it waits for new blocks, and goes on at another node where one fails. Keep the
+        last event's ``cursor`` to resume. One node's word, without a proof.
+        """
+        async for event in follow(self._nodes, cursor, module):
+            yield event
+
+    # --- one read --------------------------------------------------------------------------------
+
+    async def _read(self, path: str, check: Callable[[bytes], T], accept: str = webapi.JSON) -> T:
+        """The first good answer; each node is asked once."""
+        return await self._within(self._first(path, check, accept))
+
+    async def _first(self, path: str, check: Callable[[bytes], T], accept: str) -> T:
+        last: GrootboekError = Unavailable()
+        asked: list[str] = []
+        for _ in self._nodes.all:
+            node = self._nodes.pick(asyncio.get_running_loop().time(), asked)
+            asked.append(node.name)
+            try:
+                return await self._ask(node, path, check, accept)
+            except (Unavailable, BadAnswer, ProofError, NotFound) as error:
+                last = error if isinstance(last, Unavailable) else last
+        raise last
+
+    async def _ask(self, node: Node, path: str, check: Callable[[bytes], T], accept: str) -> T:
+        try:
+            return check(await self._nodes.request(node, "GET", path, accept=accept, seconds=READ_SECONDS))
+        except Overloaded as busy:
+            raise Unavailable(str(busy.error), where=node.name) from busy
+        except (BadFrame, msgspec.DecodeError) as error:
+            raise BadAnswer(str(error), where=node.name) from error
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+async def _outcome(done: "asyncio.Future[Result]") -> Result | GrootboekError:
+    try:
+        return await done
+    except GrootboekError as error:
+        return error
+
+
+def _parameters(values: dict[str, Any]) -> str:
+    pairs = [(key, value) for key, value in values.items() if value is not None]
+    return "?" + urlencode([(key, _text(value)) for key, value in pairs], doseq=True) if pairs else ""
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return msgspec.json.encode(value)
+    return value

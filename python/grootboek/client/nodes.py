@@ -1,0 +1,205 @@
+"""The nodes that a client may ask, which of them seem well, and one HTTP request to one of them.
+
+A node is trusted for nothing but its own certificate, which the genesis file names. What it answers
+is verified elsewhere.
+"""
+
+import asyncio
+import base64
+import itertools
+import ssl
+from collections.abc import Collection, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from grootboek import webapi
+from grootboek.errors import (
+    BadAnswer,
+    ConfigError,
+    GrootboekError,
+    InternalError,
+    Unavailable,
+)
+from grootboek.types import Genesis
+
+__all__ = ["Node", "Nodes", "Overloaded"]
+
+CONNECT_SECONDS: Final = 5.0
+BACKOFF_SECONDS: Final = 0.25
+"""How long a node that failed is passed over at first; doubles with each further failure."""
+BACKOFF_CAP_SECONDS: Final = 5.0
+RETRY_AFTER_SECONDS: Final = 0.5
+"""Where a node is overloaded and does not say for how long."""
+RETRY_AFTER_CAP_SECONDS: Final = 30.0
+ANSWER_BYTES: Final = 64 << 20
+"""No answer of a node is longer."""
+
+
+class Overloaded(Exception):
+    """The node asks to come back later (HTTP 429 or 503 with Retry-After); never leaves this package."""
+
+    def __init__(self, error: GrootboekError, after: float) -> None:
+        """``after``: in so many seconds."""
+        super().__init__(str(error))
+        self.error = error
+        self.after = after
+
+
+class Node:
+    """One node's address and health."""
+
+    def __init__(self, name: str, url: str, context: ssl.SSLContext) -> None:
+        """``url``: ``https://host:port``, without a path."""
+        self.name = name
+        self.url = url
+        self.context = context
+        self.failures = 0
+        self.rests_until = 0.0
+        """Event loop time until which it is passed over."""
+
+    def failed(self, now: float, seconds: float = 0.0) -> None:
+        """Pass it over for a while; ``seconds``: what it asked for itself."""
+        self.failures += 1
+        backoff = min(BACKOFF_CAP_SECONDS, BACKOFF_SECONDS * 2 ** min(self.failures - 1, 10))
+        self.rests_until = now + max(seconds, backoff)
+
+    def worked(self) -> None:
+        """It answered."""
+        self.failures = 0
+        self.rests_until = 0.0
+
+
+class Nodes:
+    """The nodes of one client, over one pool of connections."""
+
+    def __init__(self, genesis: Genesis, names: Sequence[str] = (), *, connections: int = 64) -> None:
+        """``names``: replicas' names or ``host:port``; empty: every replica of the genesis file.
+
+        ``connections``: at most so many to one node. Raises ConfigError for an unknown name.
+        """
+        self.all = tuple(_node(genesis, name) for name in names or [r.name for r in genesis.replicas])
+        self._turn = itertools.count()
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    def pick(self, now: float, exclude: Collection[str] = ()) -> Node:
+        """The next node in turn that seems well and is not in ``exclude`` (if any other is left)."""
+        left = [node for node in self.all if node.name not in exclude] or list(self.all)
+        well = [node for node in left if node.rests_until <= now]
+        if well:
+            return well[next(self._turn) % len(well)]
+        return min(left, key=lambda node: node.rests_until)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        node: Node,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        accept: str = webapi.JSON,
+        seconds: float,
+    ) -> bytes:
+        """The body of a good answer.
+
+        Raises the error that the node names, Overloaded where it asks to wait, Unavailable where
+        nothing comes within ``seconds``, BadAnswer where the answer is unreadable.
+        """
+        now = asyncio.get_running_loop().time
+        try:
+            async with self._open(node, method, path, body=body, accept=accept, seconds=seconds) as answer:
+                data = await _read(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            node.failed(now())
+            raise Unavailable(str(error) or type(error).__name__, where=node.name) from error
+        if answer.status == HTTPStatus.OK:
+            node.worked()
+            return data
+        error = _refusal(node, answer, data)
+        if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+            after = _retry_after(answer)
+            node.failed(now(), after)
+            raise Overloaded(error, after)
+        if isinstance(error, BadAnswer | InternalError):
+            node.failed(now())
+        raise error
+
+    def _open(
+        self, node: Node, method: str, path: str, *, body: bytes | None, accept: str, seconds: float
+    ) -> "aiohttp.client._RequestContextManager":
+        return self.session.request(
+            method,
+            node.url + path,
+            data=body,
+            ssl=node.context,
+            headers={"Accept": accept, "Content-Type": webapi.OCTETS} if body else {"Accept": accept},
+            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
+            allow_redirects=False,
+        )
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The shared session; made on first use, because it belongs to the running loop."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=self._connections)
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            )
+        return self._session
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in answer.content.iter_any():
+        data += chunk
+        if len(data) > ANSWER_BYTES:
+            raise ValueError(f"the answer is longer than {ANSWER_BYTES} bytes")
+    return bytes(data)
+
+
+def _refusal(node: Node, answer: aiohttp.ClientResponse, data: bytes) -> GrootboekError:
+    """The error that an answer with another status than 200 stands for."""
+    try:
+        body = msgspec.json.decode(data, type=webapi.ErrorBody)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return BadAnswer(f"HTTP status {answer.status}", where=node.name)
+    return webapi.error_of(body)
+
+
+def _retry_after(answer: aiohttp.ClientResponse) -> float:
+    text = answer.headers.get("Retry-After", "")
+    seconds = float(text) if text.isascii() and text.isdecimal() else RETRY_AFTER_SECONDS
+    return min(seconds, RETRY_AFTER_CAP_SECONDS)
+
+
+def _node(genesis: Genesis, name: str) -> Node:
+    """A node by its replica's name, or by ``host:port`` of a replica's API or of a way to one."""
+    for replica in genesis.replicas:
+        if name in {replica.name, replica.api}:
+            return Node(replica.name, f"https://{replica.api}", _context([replica.api_certificate]))
+    host, _, port = name.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal():
+        known = ", ".join(replica.name for replica in genesis.replicas)
+        raise ConfigError(f"{name!r} is neither host:port nor a replica (there are {known})")
+    return Node(name, f"https://{name}", _context([replica.api_certificate for replica in genesis.replicas]))
+
+
+def _context(certificates: Sequence[str]) -> ssl.SSLContext:
+    """TLS 1.3 that trusts exactly these servers (base64 of DER); raises ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(cadata=b"".join(base64.b64decode(text) for text in certificates))
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(str(error), where="$.replicas[].api_certificate") from error
+    return context

@@ -1,0 +1,235 @@
+"""Running transactions: from parsed batches to log entries, outcomes and writes.
+
+Ordering, catch-up, recovery and audit all execute here, so they cannot differ. Nothing in this file
+reads a clock, a file or anything else than its arguments and the state before the block.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from grootboek._core import TransactionBatch
+from grootboek.errors import CommandFailed, Expired, ExpiryTooFar, Rejected
+from grootboek.ledger.keys import TRANSACTION, number, state_prefix
+from grootboek.ledger.module import Context, Signer
+from grootboek.ledger.overlay import BlockWrites, Unit
+from grootboek.ledger.parties import Register
+from grootboek.ledger.registry import Active, Rule
+from grootboek.ledger.store import Store
+from grootboek.types import Chain, Limits
+from grootboek.wire import APPLIED, RECORD_ENTRY, Event, RecordEntry, Refused
+from grootboek.wire import Final as FinalResult
+
+__all__ = ["ABORTED", "RESERVED", "Executed", "Executor", "Result"]
+
+ABORTED: Final = "aborted"
+"""Another command of the same atomic transaction was refused."""
+BUDGET: Final = "budget-exceeded"
+UNKNOWN: Final = "unknown-command"
+MALFORMED: Final = "malformed-command"
+RULE_FAILED: Final = "rule-failed"
+RESERVED: Final = frozenset({APPLIED, ABORTED, BUDGET, UNKNOWN, MALFORMED, RULE_FAILED})
+"""Outcomes that the ledger itself gives; a module's own reasons are others."""
+
+REASON_LENGTH: Final = 64
+_REASON: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
+_RULE_ERRORS: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
+
+Result: TypeAlias = tuple[bytes, FinalResult | Refused | None]
+"""A transaction's id and what became of it; None where it is a duplicate of one in the log."""
+Outcome: TypeAlias = tuple[str, tuple[Event, ...]]
+Call: TypeAlias = tuple[str, str, int, bytes, bytes]
+"""A command: module, name, version, body, and all of it encoded."""
+Parsed: TypeAlias = tuple[bytes, int, bool, tuple[bytes, ...], bytes, list[Call]]
+"""What ``TransactionBatch.transactions`` gives: id, expiry, atomic, signers, header entry, commands."""
+
+_EXPIRED: Final = Refused(Expired.code, Expired.title)
+_TOO_FAR: Final = Refused(ExpiryTooFar.code, ExpiryTooFar.title)
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Executed(Struct):
+    """A block before its block entry."""
+
+    entries: list[bytes]
+    """Header and record entries, in order."""
+    results: list[Result]
+    """One for each transaction of the batches, in order."""
+    changes: list[tuple[bytes, bytes | None]]
+    """The state's writes, by key."""
+    index: list[tuple[bytes, bytes]]
+    """The index's new rows."""
+    transactions: int = 0
+    records: int = 0
+    duplicates: int = 0
+    expired: int = 0
+
+
+class Executor:
+    """Runs one block after another over one state."""
+
+    def __init__(self, chain: Chain, limits: Limits, active: Active, store: Store) -> None:
+        """``active``: the modules that run."""
+        self.origin = chain.origin
+        self.limits = limits
+        self.rules = active.rules
+        self.prefixes = {module.name: state_prefix(module.name) for module in active.modules}
+        self.store = store
+        self.register = Register(store)
+
+    def run(self, height: int, time: int, start: int, batches: Sequence[TransactionBatch]) -> Executed:
+        """Execute; the state is only read. ``start``: the log index of the first entry.
+
+        Raises CommandFailed where this machine failed and not the command, StorageError where the
+        state cannot be read.
+        """
+        parsed: list[Parsed] = [item for batch in batches for item in batch.transactions()]
+        block = _BlockRun(self, height, time, start, parsed)
+        for item in parsed:
+            block.add(item)
+        done = block.finish()
+        self.register.changed(key for key, _ in done.changes)
+        return done
+
+
+class _BlockRun:
+    """One block while it is executed."""
+
+    def __init__(
+        self, executor: Executor, height: int, time: int, start: int, parsed: Sequence[Parsed]
+    ) -> None:
+        self._host = executor
+        self._height = height
+        self._time = time
+        self._latest = time + executor.limits.validity_ms
+        self._start = start
+        self._signers = executor.register.signers([key for item in parsed for key in item[3]])
+        rows = executor.store.index_get_many([TRANSACTION + item[0] for item in parsed])
+        self._known = {item[0] for item, row in zip(parsed, rows, strict=True) if row is not None}
+        self._writes = BlockWrites(executor.store)
+        self._unit = Unit(self._writes, executor.limits)
+        self._done = Executed([], [], [], [])
+
+    def finish(self) -> Executed:
+        """What all of them left."""
+        self._done.changes = self._writes.changes()
+        return self._done
+
+    def add(self, item: Parsed) -> None:
+        """Run one transaction, or leave it out (protocol section "Exactly once").
+
+        What is outside its validity counts as expired even where it is in the log, so that the counts
+        do not depend on how long a replica remembers ids.
+        """
+        identity, expiry = item[0], item[1]
+        done, known = self._done, identity in self._known
+        if self._time < expiry <= self._latest:
+            if known:
+                done.duplicates += 1
+                done.results.append((identity, None))
+            else:
+                self._known.add(identity)
+                self._execute(item)
+        else:
+            done.expired += 1
+            refused = _EXPIRED if expiry <= self._time else _TOO_FAR
+            done.results.append((identity, None if known else refused))
+
+    def _execute(self, item: Parsed) -> None:
+        identity, _, atomic, signers, header, commands = item
+        done = self._done
+        who = tuple([self._signers[key] for key in signers])
+        index = self._start + len(done.entries)
+        outcomes = self._together(identity, who, commands) if atomic else self._each(identity, who, commands)
+        count = len(commands)
+        done.entries.append(header)
+        done.entries += [
+            RECORD_ENTRY + _encode(RecordEntry(identity, i, count, command[4], outcome, events))
+            for i, (command, (outcome, events)) in enumerate(zip(commands, outcomes, strict=True))
+        ]
+        done.results.append((identity, FinalResult(index, tuple(outcomes))))
+        done.index.append((TRANSACTION + identity, number(index)))
+        done.transactions += 1
+        done.records += count
+
+    def _each(self, identity: bytes, who: tuple[Signer, ...], commands: Sequence[Call]) -> list[Outcome]:
+        """Each command for itself."""
+        outcomes = []
+        for i, command in enumerate(commands):
+            outcome = self._run(identity, i, who, command)
+            self._unit.end(keep=outcome[0] == APPLIED)
+            outcomes.append(outcome)
+        return outcomes
+
+    def _together(self, identity: bytes, who: tuple[Signer, ...], commands: Sequence[Call]) -> list[Outcome]:
+        """All or none: the first refusal drops what the others wrote and said."""
+        outcomes = []
+        for i, command in enumerate(commands):
+            outcome = self._run(identity, i, who, command)
+            if outcome[0] != APPLIED:
+                self._unit.end(keep=False)
+                aborted: list[Outcome] = [(ABORTED, ())] * len(commands)
+                aborted[i] = outcome
+                return aborted
+            outcomes.append(outcome)
+        self._unit.end(keep=True)
+        return outcomes
+
+    def _run(self, identity: bytes, i: int, who: tuple[Signer, ...], command: Call) -> Outcome:
+        """One command: its outcome and events; no events where it is refused."""
+        module, name, version, body, _ = command
+        rule = self._host.rules.get((module, name, version))
+        if rule is None:
+            return UNKNOWN, ()
+        value = _decoded(rule, body)
+        if value is None:
+            return MALFORMED, ()
+        unit = self._unit
+        unit.begin(self._host.prefixes[module])
+        context = Context(self._host.origin, self._height, self._time, identity, i, who)
+        outcome = _judge(rule, context, unit, value)
+        return outcome, tuple(unit.emitted) if outcome == APPLIED else ()
+
+
+def _decoded(rule: Rule, body: bytes) -> Any:
+    """The typed command; None unless ``body`` is its one encoding."""
+    try:
+        value = rule.decode(body)
+    except (msgspec.DecodeError, RecursionError, Rejected, *_RULE_ERRORS):
+        return None
+    return value if _encode(value) == body else None
+
+
+def _judge(rule: Rule, context: Context, unit: Unit, value: Any) -> str:
+    """Run the module's method: ``applied`` or why not.
+
+    What is neither a refusal nor an error of the rule may not happen on the other replicas, so it
+    must not become an outcome. What the view refused counts even where the module has caught it.
+    """
+    try:
+        rule.run(context, unit, value)
+        outcome = APPLIED
+    except Rejected as refusal:
+        outcome = _reason(refusal.reason)
+    except _RULE_ERRORS:
+        outcome = RULE_FAILED
+    except Exception as error:
+        if unit.failure is None and not unit.exceeded:
+            where = f"transaction {context.transaction.hex()}, command {context.index}"
+            what = f"{rule.module.name}.{rule.command.name}: {type(error).__name__}: {error}"
+            raise CommandFailed(what, where=where) from error
+        outcome = BUDGET
+    if unit.failure is not None:
+        raise unit.failure
+    return BUDGET if unit.exceeded else outcome
+
+
+def _reason(reason: object) -> str:
+    """A module's reason where it may stand in the log, else ``rule-failed``."""
+    if not isinstance(reason, str) or len(reason) > REASON_LENGTH or reason in RESERVED:
+        return RULE_FAILED
+    return reason if _REASON.fullmatch(reason) else RULE_FAILED

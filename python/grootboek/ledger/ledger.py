@@ -1,0 +1,214 @@
+"""The ledger: executes ordered batches, appends what came of them, and keeps both durable.
+
+The log is the truth; state and index follow from it. Execution happens in memory and in the log's
+files without a sync. ``sync`` and ``flush`` make it durable in bulk, from another thread if need be.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from msgspec import Struct
+
+from grootboek import wire
+from grootboek._core import State, TransactionBatch
+from grootboek.disk import Disk
+from grootboek.errors import BadProof, Diverged, Unavailable
+from grootboek.ledger import recovery, snapshots
+from grootboek.ledger.blocks import Mismatch
+from grootboek.ledger.certificates import CERTIFICATE
+from grootboek.ledger.execution import Result
+from grootboek.ledger.files import frame, split
+from grootboek.ledger.machine import Made
+from grootboek.ledger.proofs import Prover
+from grootboek.ledger.reading import Head
+from grootboek.ledger.registry import Active, Registry
+from grootboek.types import Genesis
+from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate
+
+__all__ = ["Block", "Ledger"]
+
+
+class Block(Struct, frozen=True):
+    """A block that was just executed."""
+
+    entry: BlockEntry
+    raw: bytes
+    """The block entry as it is in the log, with its type byte."""
+    start: int
+    """Index of the block's first entry."""
+    size: int
+    """The log's size; the block entry's index is one less."""
+    root: bytes
+    """The log's root at that size."""
+    path: tuple[bytes, ...]
+    """The block entry's inclusion path to ``root``."""
+    results: tuple[Result, ...]
+    """For every transaction of the batches, in order: its id, and Final, Refused (expired or expiry too
+    far), or None for a duplicate, whose result ``finals`` gives.
+    """
+
+
+class Ledger(Prover):
+    """One replica's ledger. One thread executes and replays, one syncs and flushes, any may read."""
+
+    def __init__(self, genesis: Genesis, disk: Disk, active: Active, recovered: recovery.Recovered) -> None:
+        """Use ``Ledger.open``."""
+        super().__init__(genesis, recovered.log, recovered.store, active)
+        self._disk = disk
+        self._machine = recovered.machine
+        self._move()
+        self._unflushed = deque(recovered.unflushed)
+        self._ahead: Certificate | None = None
+        self._syncable: Certificate | None = None
+        self._certificate_on_disk = 0
+        self._partial: list[bytes] = []
+
+    @classmethod
+    def open(
+        cls,
+        genesis: Genesis,
+        disk: Disk,
+        state: State,
+        registry: Registry,
+        fresh: Callable[[], State] | None = None,
+    ) -> Self:
+        """Open or found the ledger, and bring ``state`` to the end of the log by executing its tail.
+
+        The log's unsynced end is cut back to the last whole block that executes as it says. A state
+        that is ahead of the log or of another ledger is rebuilt, in the empty one that ``fresh`` makes.
+        Raises Damaged (without ``fresh`` also for such a state), GenesisError, StorageError, and
+        Diverged where executing gives another state than the log says.
+        """
+        active = registry.activate(genesis.modules)
+        recovered = recovery.recover(genesis, disk, state, active, fresh)
+        ledger = cls(genesis, disk, active, recovered)
+        if recovered.certificate:
+            ledger.certify(recovered.certificate)
+            ledger._certificate_on_disk = recovered.certificate.size
+        return ledger
+
+    # --- executing -------------------------------------------------------------------------------
+
+    def execute(self, seq: int, time: int, batches: Sequence[TransactionBatch]) -> Block:
+        """Execute an ordered value: its transactions, in order, then the block entry.
+
+        ``time``: the value's proposed time; the block's is never before that of the block before.
+        Each transaction of ``batches`` has verdict 0. Nothing is synced. Raises StorageError and
+        CommandFailed, after which the ledger must be opened anew, and ValueError for an old ``seq``.
+        """
+        return self._append(self._machine.run(seq, time, batches))
+
+    def _append(self, made: Made) -> Block:
+        self._log.append(made.entries)
+        self._partial = []
+        self._move()
+        self._unflushed.append((made.entry.height, self.size))
+        if self._ahead is not None and self._ahead.size <= self.size:
+            ahead, self._ahead = self._ahead, None
+            self.certify(ahead)
+        path = self._log.inclusion(self.size - 1, self.size)
+        return Block(made.entry, made.entries[-1], made.start, self.size, self.root, path, made.results)
+
+    def _move(self) -> None:
+        at = self._machine.at
+        self.head = Head(at.height, at.seq, at.time, at.size, self._log.root(at.size))
+
+    # --- catching up -----------------------------------------------------------------------------
+
+    @property
+    def fetched(self) -> int:
+        """Where ``replay`` goes on: the size, or further where the beginning of a block is held."""
+        return self.size + len(self._partial)
+
+    def replay(self, start: int, body: bytes, proven: Callable[[int, bytes], bool]) -> list[Block]:
+        """Execute blocks that others have certified, from their framed entries.
+
+        ``start`` is ``fetched``. ``proven(size, root)`` says whether the tree that ends with ``body``
+        is the beginning of a certified one. A block that ends in a later body is held until then.
+        Raises BadProof, with nothing changed, for entries that are not proven; Diverged where proven
+        entries do not come out equal, which no other peer can mend.
+        """
+        entries = list(split(body))
+        if start != self.fetched or not entries or len(frame(entries)) != len(body):
+            raise BadProof(f"the body does not hold the entries from {self.fetched} on")
+        entries = self._partial + entries
+        size = self.size + len(entries)
+        if not proven(size, self._log.root_with(entries)):
+            raise BadProof(f"the entries up to {size} are not the beginning of the certified log")
+        blocks = []
+        for block in _whole_blocks(entries):
+            blocks.append(self._replay_block(block))
+            entries = entries[len(block) :]
+        self._partial = entries
+        return blocks
+
+    def _replay_block(self, entries: list[bytes]) -> Block:
+        try:
+            made = self._machine.again(entries, check_signatures=False)
+        except Mismatch as error:
+            raise Diverged(f"block {self.height + 1}: {error}") from error
+        return self._append(made)
+
+    # --- certificates ----------------------------------------------------------------------------
+
+    def certify(self, certificate: Certificate) -> None:
+        """Remember a verified certificate where it is the newest; ``flush`` writes it.
+
+        One that the log has not reached waits until it does. Raises Diverged where a quorum has
+        cosigned another root than this log's.
+        """
+        if certificate.size > self.size:
+            if self._ahead is None or certificate.size > self._ahead.size:
+                self._ahead = certificate
+        elif self._certificate is None or certificate.size >= self._certificate.size:
+            if self._log.root(certificate.size) != certificate.root:
+                raise Diverged(f"a quorum has cosigned another root for {certificate.size} entries")
+            self._certificate = certificate
+
+    # --- durability ------------------------------------------------------------------------------
+
+    def sync(self) -> int:
+        """Make the log durable: how many entries are. Raises StorageError. May run beside ``execute``,
+        in the same thread as ``flush``.
+        """
+        certificate = self._certificate
+        size = self._log.sync()
+        self._syncable = certificate
+        return size
+
+    def flush(self) -> None:
+        """Make durable what follows from the synced log: position, certificate, state and index.
+
+        Raises StorageError. May run beside ``execute``.
+        """
+        reached: tuple[int, int] | None = None
+        while self._unflushed and self._unflushed[0][1] <= self.synced_size:
+            reached = self._unflushed.popleft()
+        if reached:
+            self._log.save_mark(reached[1])
+        certificate = self._syncable
+        if certificate and certificate.size > self._certificate_on_disk:
+            self._disk.write(CERTIFICATE, wire.encode(certificate))
+            self._certificate_on_disk = certificate.size
+        if reached:
+            self._store.flush(reached[0], self.genesis.limits.proof_heights)
+
+    def snapshot(self) -> int:
+        """Write the state of the newest certified block to ``snapshots/<height>``: that height.
+
+        The last two snapshots are kept. Raises Unavailable where nothing is certified, StorageError.
+        """
+        if self._certificate is None:
+            raise Unavailable("nothing is certified yet", where="snapshot")
+        return snapshots.write(self._disk, self.chain, self._store, self._certificate)
+
+
+def _whole_blocks(entries: list[bytes]) -> list[list[bytes]]:
+    """The blocks that end in ``entries``."""
+    blocks: list[list[bytes]] = [[]]
+    for entry in entries:
+        blocks[-1].append(entry)
+        if entry[:1] == BLOCK_ENTRY:
+            blocks.append([])
+    return blocks[:-1]

@@ -1,0 +1,138 @@
+"""The replicated state machine: ordered batches in, a block's entries and the next state out.
+
+It knows no file. The ledger appends what it makes; recovery, catch-up and audit let it make the same
+blocks again from their own entries, and compare.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from msgspec import Struct, structs
+
+from grootboek import wire
+from grootboek._core import TransactionBatch
+from grootboek.errors import BadFrame, Diverged
+from grootboek.ledger.blocks import Mismatch, batch_of, difference
+from grootboek.ledger.certificates import EPOCH
+from grootboek.ledger.execution import Executed, Executor, Result
+from grootboek.ledger.keys import BLOCK, START, TIME, number
+from grootboek.ledger.registry import Active
+from grootboek.ledger.store import Store
+from grootboek.types import Genesis, Millis
+from grootboek.wire import BLOCK_ENTRY, BlockEntry
+
+__all__ = ["Machine", "Made", "Position"]
+
+_SHOWN_KEYS = 8
+
+
+class Position(Struct, frozen=True):
+    """After which block the machine is."""
+
+    height: int
+    seq: int
+    time: Millis
+    size: int
+    """Log entries."""
+
+
+class Made(Struct, frozen=True):
+    """A block that was executed."""
+
+    entry: BlockEntry
+    entries: list[bytes]
+    """All its log entries; the last one is the block entry."""
+    start: int
+    """Index of the first."""
+    results: tuple[Result, ...]
+
+
+class Machine:
+    """Executes block after block over one state."""
+
+    def __init__(self, genesis: Genesis, active: Active, store: Store) -> None:
+        """At height 0; ``at`` is moved by whoever knows that the state is elsewhere."""
+        self.at = Position(0, 0, genesis.time, 0)
+        self._chain = genesis.chain
+        self._limits = genesis.limits
+        self._versions = active.versions
+        self._store = store
+        self._executor = Executor(genesis.chain, genesis.limits, active, store)
+
+    def run(self, seq: int, time: Millis, batches: Sequence[TransactionBatch]) -> Made:
+        """Execute an ordered value. Raises ValueError unless ``seq`` is above the last one."""
+        if seq <= self.at.seq:
+            raise ValueError(f"sequence number {seq} is not above {self.at.seq}")
+        agreed = max(self.at.time, time)
+        done = self._executor.run(self.at.height + 1, agreed, self.at.size, batches)
+        return self._commit(self._entry(seq, agreed, done), done)
+
+    def again(self, entries: Sequence[bytes], *, check_signatures: bool) -> Made:
+        """Execute a block again from its entries.
+
+        Raises Mismatch, with nothing changed, where they are not what executing them gives; Diverged
+        where only the state comes out differently, which leaves the state changed.
+        """
+        *body, raw = entries
+        try:
+            logged = wire.decode_block(raw)
+            batch = batch_of(body, self._chain, self._limits, check_signatures=check_signatures)
+        except BadFrame as error:
+            raise Mismatch(error.detail) from error
+        at = self.at
+        if logged.height != at.height + 1 or logged.seq <= at.seq or logged.time < at.time:
+            raise Mismatch(f"block {logged.height} does not follow block {at.height}")
+        done = self._executor.run(logged.height, logged.time, at.size, [batch])
+        if done.duplicates or done.expired:
+            raise Mismatch("a transaction is in the log already, or outside its validity")
+        if done.entries != body:
+            raise Mismatch(difference(body, done.entries))
+        done.duplicates, done.expired = logged.duplicates, logged.expired
+        entry = self._entry(logged.seq, logged.time, done)
+        if wire.encode(structs.replace(entry, state=logged.state)) != raw[1:]:
+            raise Mismatch(f"the block entry says {logged}, executed is {entry}")
+        made = self._commit(entry, done)
+        if made.entry.state != logged.state:
+            raise Diverged(_state_differs(logged, made.entry, done.changes))
+        return made
+
+    def _entry(self, seq: int, time: Millis, done: Executed) -> BlockEntry:
+        """The block entry, but for the state's root."""
+        return BlockEntry(
+            height=self.at.height + 1,
+            seq=seq,
+            time=time,
+            epoch=EPOCH,
+            transactions=done.transactions,
+            records=done.records,
+            duplicates=done.duplicates,
+            expired=done.expired,
+            state=bytes(32),
+            modules=self._versions,
+        )
+
+    def _commit(self, entry: BlockEntry, done: Executed) -> Made:
+        start, index = self.at.size, self.at.size + len(done.entries)
+        height = number(entry.height)
+        rows = [
+            *done.index,
+            (BLOCK + height, number(start) + number(index)),
+            (START + number(start), height),
+            (TIME + number(entry.time) + height, height),
+        ]
+        self._store.commit(entry.height, done.changes, rows)
+        entry = structs.replace(entry, state=self._store.root)
+        self.at = Position(entry.height, entry.seq, entry.time, index + 1)
+        return Made(entry, [*done.entries, BLOCK_ENTRY + wire.encode(entry)], start, tuple(done.results))
+
+
+def _state_differs(
+    logged: BlockEntry, made: BlockEntry, changes: Iterable[tuple[bytes, bytes | None]]
+) -> str:
+    keys = ", ".join(
+        f"{key[1 : 1 + key[0]].decode()}:{key[1 + key[0] :].hex()}" for key, _ in islice(changes, _SHOWN_KEYS)
+    )
+    return (
+        f"block {logged.height}: the state's root is {made.state.hex()} instead of {logged.state.hex()}; "
+        f"the block writes {keys or 'nothing'}"
+    )

@@ -1,0 +1,115 @@
+"""``grootboek start``: one replica as a process, from its settings to its last synced byte."""
+
+import asyncio
+import base64
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from grootboek._core import State
+from grootboek.api import ApiServer, ApiSettings
+from grootboek.disk import RealDisk
+from grootboek.errors import Damaged, GrootboekError, Locked, StorageError
+from grootboek.ledger import Registry
+from grootboek.network.addresses import split_address
+from grootboek.network.tls import server_context
+from grootboek.node import keystore, logs
+from grootboek.node.config import Settings
+from grootboek.node.keystore import ReplicaKeys
+from grootboek.node.node import Node
+from grootboek.types import Genesis
+
+__all__ = ["run"]
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter from another: the API must not hold up votes."""
+
+log = structlog.get_logger("grootboek.daemon")
+
+
+def run(settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT; raises the GrootboekError that ended it."""
+    logs.configure(settings.log_format, settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    genesis = Genesis.load(settings.genesis)
+    keys = keystore.unlock(settings.key_file, settings.passphrase_file, ReplicaKeys)
+    lock = _lock(settings.data)
+    try:
+        uvloop.run(_serve(settings, genesis, keys))
+    except GrootboekError as error:
+        log.error("stopped", code=error.code, reason=str(error), fix=error.fix)  # noqa: TRY400  # no traceback
+        raise
+    finally:
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int:
+    """Take the data directory for this process; raises Locked where another one has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(error.strerror or str(error), where=str(folder)) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Locked(where=str(folder)) from error
+    return lock
+
+
+def _open_state(folder: Path) -> State:
+    try:
+        return State(str(folder / "state"))
+    except OSError as error:
+        raise Damaged(
+            f"{error}; removing it is safe, the log holds all", where=str(folder / "state")
+        ) from error
+
+
+async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> None:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[BaseException | None] = loop.create_future()
+
+    def end(reason: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_result(reason)
+
+    node = Node(
+        genesis,
+        keys,
+        RealDisk(settings.data),
+        _open_state(settings.data),
+        Registry.discover(),
+        listen=settings.listen,
+        failed=end,
+    )
+    info = genesis.replicas[node.me]
+    await node.start()
+    host, port = split_address(settings.api or info.api, "api")
+    certificate = base64.b64decode(info.api_certificate)
+    api = ApiServer(node, ApiSettings(host=host, port=port), server_context(certificate, keys.api))
+    await asyncio.to_thread(api.start)
+    log.info("serving", replica=info.name, mesh=settings.listen or info.address, api=f"{host}:{port}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, end)
+    reason = await ended
+    log.info("stopping", reason=str(reason) if reason else "asked to")
+    node.drain()
+    await asyncio.to_thread(api.stop)
+    if reason is not None:
+        raise reason
+    await node.stop()
+
+
+def _stop(end: Callable[[BaseException | None], None]) -> None:
+    """The first signal drains; a second one ends the process at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    end(None)

@@ -1,0 +1,416 @@
+"""One replica without its sockets, clock and threads: consensus, ledger, journal and client intake joined.
+
+Every public method is one turn: it takes what happened, runs the consensus core until it is still,
+makes durable what must be durable, and returns the frames and timers that follow. The daemon and the
+simulator run this same code; they differ in who delivers the frames and what lies under the disk.
+"""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+
+from grootboek import consensus
+from grootboek._core import TransactionBatch
+from grootboek.consensus import (
+    Accuse,
+    Broadcast,
+    CaughtUp,
+    Certified,
+    Config,
+    Cosigned,
+    Effect,
+    Event,
+    Execute,
+    Executed,
+    FetchBodies,
+    Persist,
+    Position,
+    Record,
+    Relay,
+    Release,
+    Remember,
+    Replica,
+    Send,
+    StartTimer,
+    StopTimer,
+    Stored,
+    Submitted,
+    Timer,
+    TimerFired,
+    decode_record,
+)
+from grootboek.ledger import Block, Ledger
+from grootboek.node.bodies import Bodies
+from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
+from grootboek.node.counters import Counters
+from grootboek.node.gate import Gate
+from grootboek.node.intake import Intake, Request
+from grootboek.node.journal import Journal
+from grootboek.node.outbox import Outbox
+from grootboek.node.pool import Pool
+from grootboek.node.signers import Keys, Signers
+from grootboek.types import Genesis
+from grootboek.wire import (
+    Answer,
+    Batch,
+    Certificate,
+    Checkpoint,
+    Entries,
+    Envelope,
+    FetchBatch,
+    FetchEntries,
+    Frame,
+    Path,
+    Signed,
+    Status,
+    block_of,
+    encode,
+)
+
+__all__ = ["Engine"]
+
+SYNC_TIMER = "sync"
+SYNC_MS = 100
+"""How long the log's file may stay behind what was executed, at most a quarter of the window."""
+FLUSH_TIMER = "flush"
+FLUSH_MS = 1_000
+"""How long the state may stay behind the log."""
+OWN_BATCHES = 4
+"""How many batches of its own a replica disseminates ahead of their execution."""
+KEPT_BLOCKS = 16
+"""For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
+COMPACT_BYTES = 32 << 20
+"""How much the journal grows before what is still needed is written again and the rest dropped."""
+EVIDENCE_KEPT = 100
+
+_BODY = b"\x00"
+_RECORD = b"\x01"
+
+
+class Engine:
+    """The replica's whole behaviour as one deterministic, synchronous object."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        me: int,
+        keys: Keys,
+        ledger: Ledger,
+        journal: tuple[Journal, Sequence[bytes]],
+    ) -> None:
+        """``journal``: what ``Journal.open`` returned. Call ``start`` next."""
+        self.genesis = genesis
+        self.me = me
+        self.ledger = ledger
+        self.journal, self._journalled = journal
+        self.limits = genesis.limits
+        self.signers = Signers(genesis.chain, 0, me, keys)
+        self.counters = Counters()
+        self.gate = Gate(genesis, 0, self.counters)
+        self.bodies = Bodies(genesis.limits.pool_bytes)
+        self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
+        self.catchup = CatchUp(ledger, me, len(genesis.replicas))
+        self.evidence: list[tuple[Signed, Signed]] = []
+        config = Config(chain=genesis.chain, epoch=0, me=me, n=len(genesis.replicas), limits=genesis.limits)
+        self.replica = Replica(config, self.signers.message)
+        self._wanted: dict[bytes, int] = {}
+        self._syncing = False
+        self._flush_due = False
+        self._stored = 0
+
+    # --- what happens to a replica ---------------------------------------------------------------
+
+    def start(self, now: int) -> Outbox:
+        """Recover from the journal, or begin: one code path."""
+        events: list[Event] = []
+        records: list[Record] = []
+        for item in self._journalled:
+            if item[:1] == _BODY:
+                events += self._recovered_body(item)
+            else:
+                records.append(decode_record(item[1:]))
+        self._journalled = ()
+        for record in records:
+            if isinstance(record, Cosigned):
+                self.signers.restore(record.size, record.root)
+        effects = self.replica.start(self._position(now), records, now)
+        out = Outbox()
+        out.sync = True
+        return self._turn(events, now, out, effects)
+
+    def frames(self, arrived: Sequence[tuple[int, Frame]], now: int) -> Outbox:
+        """Frames from authenticated peers, all but Batch (see ``body``)."""
+        out = Outbox()
+        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status)]
+        events = self.gate.events(messages)
+        for sender, frame in arrived:
+            events += self._serve(sender, frame, out)
+        return self._turn(events, now, out)
+
+    def body(self, sender: int, batch: TransactionBatch, now: int) -> Outbox:
+        """A batch from a peer, parsed, with every verdict good."""
+        asked = self._wanted.pop(batch.digest, None) is not None
+        if not asked and not self.bodies.within_quota(sender, len(batch.buffer)):
+            self.counters.batches_refused += 1
+            return Outbox()
+        self.counters.batches_received += 1
+        self.counters.transaction_signatures += len(batch)
+        return self._turn(self._admit(batch, sender), now, Outbox())
+
+    def submit(self, batch: TransactionBatch, now: int, done: Callable[[Request], None]) -> Outbox:
+        """A client's request, parsed and judged; ``done`` is called when it can be answered."""
+        self.counters.transaction_signatures += len(batch)
+        self.intake.submit(batch, now, done)
+        return self._turn([], now, Outbox())
+
+    def timer(self, timer: Hashable, now: int) -> Outbox:
+        """A timer that an outbox started has run out."""
+        out = Outbox()
+        events: list[Event] = []
+        if timer == SYNC_TIMER:
+            out.sync = True
+        elif timer == FLUSH_TIMER:
+            self._flush_due = False
+            out.flush = True
+        elif timer == TRANSFER_TIMER:
+            self.catchup.retry(out)
+        elif isinstance(timer, Timer):
+            events.append(TimerFired(timer))
+        return self._turn(events, now, out)
+
+    def connected(self, peer: int, now: int) -> Outbox:
+        """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
+        out = Outbox()
+        out.send(peer, self.replica.status())
+        for batch in self.bodies.waiting(self.me):
+            out.send(peer, Batch(batch.buffer))
+        return self._turn([], now, out)
+
+    def stored(self, seq: int, now: int) -> Outbox:
+        """The log is synced through the block of ``seq``."""
+        self.counters.log_syncs += 1
+        self._stored = max(self._stored, seq)
+        out = Outbox()
+        self._syncing = self.ledger.seq > seq
+        if self._syncing:
+            out.start(SYNC_TIMER, SYNC_MS)
+        return self._turn([Stored(seq)], now, out)
+
+    # --- one turn --------------------------------------------------------------------------------
+
+    def _turn(self, events: Sequence[Event], now: int, out: Outbox, effects: Sequence[Effect] = ()) -> Outbox:
+        """Run the core until it is still.
+
+        All that is queued is drained first, then one sync covers what must be durable, then the
+        effects are performed in their order: group commit without a protocol for it.
+        """
+        queue = deque(events)
+        pending = list(effects)
+        view = self.replica.view
+        while True:
+            while queue:
+                pending += self.replica.handle(queue.popleft(), now)
+            if pending:
+                self._persist(pending)
+                for effect in pending:
+                    queue += self._perform(effect, now, out)
+                pending = []
+            else:
+                queue += self._cut(out)
+                if not queue:
+                    self.counters.view_changes += self.replica.view - view
+                    return out
+
+    def _persist(self, effects: Sequence[Effect]) -> None:
+        """Journal all records, in order; one sync covers them."""
+        due = False
+        for effect in effects:
+            if isinstance(effect, Persist | Remember):
+                self.journal.append(_RECORD + encode(effect.record))
+                due = due or isinstance(effect, Persist)
+        if due:
+            self.journal.sync()
+            self.counters.journal_syncs += 1
+
+    def _perform(self, effect: Effect, now: int, out: Outbox) -> Sequence[Event]:
+        """Do what an effect says; the events that follow from it."""
+        match effect:
+            case Persist() | Remember():
+                return ()
+            case Execute():
+                return self._execute(effect, now, out)
+            case Certified(certificate):
+                return self._certified(certificate, out)
+            case Broadcast(frame):
+                out.send(None, frame)
+            case Send(to, frame):
+                out.send(to, frame)
+            case StartTimer(timer, delay_ms):
+                out.start(timer, delay_ms)
+            case StopTimer(timer):
+                out.stop(timer)
+            case _:
+                self._perform_rare(effect, out)
+        return ()
+
+    def _perform_rare(self, effect: Effect, out: Outbox) -> None:
+        """What the normal case does not see."""
+        match effect:
+            case FetchBodies(digests):
+                self._fetch(digests, out)
+            case Relay(to, digests):
+                for digest in digests:
+                    self._offer(to, digest, out)
+            case consensus.CatchUp(certificate, source):
+                self.counters.transfers += not self.catchup.running
+                self.catchup.want(certificate, source, out)
+            case Release(seq):
+                self._release(seq)
+            case Accuse(first, second):
+                if len(self.evidence) < EVIDENCE_KEPT:
+                    self.evidence.append((first, second))
+
+    # --- execution and certificates --------------------------------------------------------------
+
+    def _execute(self, effect: Execute, now: int, out: Outbox) -> Sequence[Event]:
+        """Execute a committed value, unless a transfer has brought its block meanwhile."""
+        if effect.seq <= self.ledger.seq:
+            return ()
+        block = self.ledger.execute(effect.seq, effect.time, self.bodies.all_of(effect.batches))
+        self.bodies.executed(effect.batches, effect.seq)
+        self._advanced(block, out)
+        return (self._executed(effect.seq, block.size, block.root, block.raw, block.path, now),)
+
+    def _executed(  # noqa: PLR0917  # the fields of a block, in their order
+        self, seq: int, size: int, root: bytes, raw: bytes, path: Path, now: int
+    ) -> Executed:
+        cosignature = self.signers.cosign(size, root, now // 1_000)
+        return Executed(seq, size, root, raw, path, cosignature)
+
+    def _advanced(self, block: Block, out: Outbox) -> None:
+        self.counters.block(block.entry)
+        self.intake.executed(block)
+        if not self._flush_due:
+            self._flush_due = True
+            out.start(FLUSH_TIMER, FLUSH_MS)
+        if not self._syncing:
+            self._syncing = True
+            out.start(SYNC_TIMER, SYNC_MS)
+        if block.entry.seq - self._stored >= self.limits.window // 4:
+            out.sync = True
+
+    def _certified(self, certificate: Certificate, out: Outbox) -> Sequence[Event]:
+        self.ledger.certify(certificate)
+        self.bodies.drop(block_of(certificate).seq - KEPT_BLOCKS)
+        self.intake.certified(certificate.size)
+        return self._reached(self.catchup.progress(out)) if self.catchup.running else ()
+
+    def _reached(self, caught_up: CaughtUp | None) -> Sequence[Event]:
+        """The end of a transfer; the bodies that it has overtaken are not to be ordered again."""
+        if caught_up is None:
+            return ()
+        logged = [body for body in self.bodies.needed(self.ledger.seq) if self._logged(body.batch)]
+        self.bodies.executed([body.batch.digest for body in logged], self.ledger.seq)
+        return (caught_up, *(self._submitted(body.batch, body.origin, logged=True) for body in logged))
+
+    def _release(self, seq: int) -> None:
+        """Write again what is still needed and drop the rest, once the journal has grown enough."""
+        if self.journal.size < COMPACT_BYTES:
+            return
+        position = self.journal.mark()
+        for body in self.bodies.needed(seq):
+            self.journal.append(_body_record(body.batch, body.origin))
+        for record in self.replica.records():
+            self.journal.append(_RECORD + encode(record))
+        self.journal.sync()
+        self.journal.release(position)
+
+    # --- bodies ----------------------------------------------------------------------------------
+
+    def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
+        """Hold a body and journal it, so that it is durable before any vote that names it."""
+        if self.bodies.add(batch, origin):
+            self.journal.append(_body_record(batch, origin))
+        logged = origin != self.me and self._logged(batch)
+        if logged:
+            self.bodies.executed([batch.digest], self.ledger.seq)
+        return [self._submitted(batch, origin, logged=logged)]
+
+    def _submitted(self, batch: TransactionBatch, origin: int, *, logged: bool) -> Submitted:
+        own = origin == self.me
+        return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged)
+
+    def _logged(self, batch: TransactionBatch) -> bool:
+        """Whether every transaction of it has its entry in the log already."""
+        return all(self.ledger.locate(identity) is not None for identity in batch.ids)
+
+    def _cut(self, out: Outbox) -> list[Event]:
+        """Disseminate a batch of our own where it is time for one."""
+        outstanding = self.bodies.outstanding(self.me)
+        batch = self.intake.cut(idle=outstanding == 0) if outstanding < OWN_BATCHES else None
+        if batch is None:
+            return []
+        self.counters.batches_cut += 1
+        out.send(None, Batch(batch.buffer))
+        return self._admit(batch, self.me)
+
+    def _fetch(self, digests: Sequence[bytes], out: Outbox) -> None:
+        """Ask for missing bodies, another peer at each attempt."""
+        peers = [peer for peer in range(len(self.genesis.replicas)) if peer != self.me]
+        for digest in digests:
+            attempt = self._wanted.get(digest, 0)
+            self._wanted[digest] = attempt + 1
+            out.send(peers[(digest[0] + attempt) % len(peers)], FetchBatch((digest,)))
+
+    def _offer(self, to: int, digest: bytes, out: Outbox) -> None:
+        batch = self.bodies.get(digest)
+        if batch is not None:
+            out.send(to, Batch(batch.buffer))
+
+    def _serve(self, sender: int, frame: Frame, out: Outbox) -> Sequence[Event]:
+        match frame:
+            case FetchBatch(digests):
+                for digest in digests:
+                    self._offer(sender, digest, out)
+            case FetchEntries():
+                self.catchup.serve(sender, frame, out)
+            case Entries():
+                blocks, reached = self.catchup.received(frame, out)
+                for block in blocks:
+                    self._advanced(block, out)
+                return self._reached(reached)
+        return ()
+
+    # --- for the API and for recovery ------------------------------------------------------------
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a settled request, under the newest certificate."""
+        self.counters.answers += 1
+        certificate = self.ledger.certificate
+        if certificate is None:
+            return Answer(results=request.settled, ranges=(), certificate=None, log=None)
+        return self.ledger.answer(request.settled, certificate, self.signers.log(certificate))
+
+    def _position(self, now: int) -> Position:
+        """Where the recovered log ends, cosigned (again)."""
+        ledger = self.ledger
+        if not ledger.height:
+            return Position(None, None)
+        path = ledger.inclusion(ledger.size - 1, ledger.size)
+        raw = ledger.block(ledger.height).raw
+        last = self._executed(ledger.seq, ledger.size, ledger.root, raw, path, now)
+        return Position(last, ledger.certificate)
+
+    def _recovered_body(self, item: bytes) -> list[Event]:
+        """A body from the journal: it was judged before it was written."""
+        origin = int.from_bytes(item[1:3], "big")
+        batch = TransactionBatch(item[3:], self.genesis.chain.digest, check_signatures=False)
+        if not self.bodies.add(batch, origin):
+            return []
+        logged = self._logged(batch)
+        if logged:
+            self.bodies.executed([batch.digest], self.ledger.seq)
+        return [self._submitted(batch, origin, logged=logged)]
+
+
+def _body_record(batch: TransactionBatch, origin: int) -> bytes:
+    return _BODY + origin.to_bytes(2, "big") + batch.buffer

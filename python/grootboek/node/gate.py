@@ -1,0 +1,89 @@
+"""Between the network and the core: nothing passes whose form, signatures and certificates were not checked.
+
+The signatures of all frames that arrived together are verified in one call, so that votes for
+several sequence numbers share the work.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from grootboek._core import verify_many
+from grootboek.consensus import Checks, Event, Obligation, Received
+from grootboek.errors import BadMessage, BadMessageSignature, PeerError
+from grootboek.node.counters import Counters
+from grootboek.types import Genesis
+from grootboek.wire import Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status
+
+__all__ = ["Gate"]
+
+log = structlog.get_logger("grootboek.gate")
+
+
+class _Candidate:
+    """A message with what must verify before it counts."""
+
+    __slots__ = ("message", "obligations", "peer", "sender", "signed")
+
+    def __init__(self, peer: int, frame: Frame, checks: Checks) -> None:
+        self.peer = peer
+        self.sender = peer
+        self.signed: Signed | None = None
+        self.message: ProtocolMessage | Checkpoint | Status
+        self.obligations: list[Obligation]
+        if isinstance(frame, Envelope):
+            self.signed = frame.signed
+            self.sender = frame.signed.sender
+            self.message, self.obligations = checks.signed(frame.signed)
+        elif isinstance(frame, Checkpoint):
+            self.message, self.obligations = frame, checks.checkpoint(frame)
+        elif isinstance(frame, Status):
+            stable = frame.stable
+            self.message = frame
+            self.obligations = [] if stable is None else checks.certificate(stable)
+        else:
+            raise BadMessage(f"{type(frame).__name__} is no message of the protocol")
+
+
+class Gate:
+    """Turns frames of authenticated peers into events of the core; refuses and reports the rest."""
+
+    def __init__(self, genesis: Genesis, epoch: int, counters: Counters) -> None:
+        """For the replicas of one epoch."""
+        self._names = [replica.name for replica in genesis.replicas]
+        self._counters = counters
+        self._checks = Checks(
+            genesis.chain,
+            epoch,
+            [replica.voting_key for replica in genesis.replicas],
+            [replica.cosigning_key for replica in genesis.replicas],
+            genesis.limits.window,
+        )
+
+    def events(self, arrived: Sequence[tuple[int, Frame]]) -> list[Event]:
+        """The events of those frames that hold, in their order."""
+        candidates = [c for peer, frame in arrived if (c := self._candidate(peer, frame)) is not None]
+        obligations = [obligation for c in candidates for obligation in c.obligations]
+        verdicts = verify_many(obligations, cofactorless=True)
+        self._counters.message_signatures += len(obligations)
+        events: list[Event] = []
+        start = 0
+        for candidate in candidates:
+            end = start + len(candidate.obligations)
+            if all(verdicts[start:end]):
+                events.append(Received(candidate.sender, candidate.message, candidate.signed))
+            else:
+                self._refuse(candidate.peer, BadMessageSignature())
+            start = end
+        return events
+
+    def _candidate(self, peer: int, frame: Frame) -> _Candidate | None:
+        try:
+            return _Candidate(peer, frame, self._checks)
+        except PeerError as error:
+            self._refuse(peer, error)
+            return None
+
+    def _refuse(self, peer: int, error: PeerError) -> None:
+        self._counters.messages_refused += 1
+        log.warning("message refused", peer=self._names[peer], code=error.code, reason=str(error))

@@ -1,0 +1,133 @@
+"""Client requests from their arrival to their answer.
+
+A request is a buffer of framed transactions that was parsed and judged at the gate. Each of its
+transactions ends as a result: refused at once, or final in the log. The request is answered when
+every result is there and a certificate covers them all.
+"""
+
+from collections.abc import Callable, Sequence
+
+from grootboek._core import TransactionBatch
+from grootboek.errors import CATALOGUE, Expired, ExpiryTooFar, GrootboekError, PoolFull
+from grootboek.ledger import Block, Ledger
+from grootboek.node.pool import Pool
+from grootboek.types import Limits
+from grootboek.wire import Final, Refused
+
+__all__ = ["Intake", "Request"]
+
+
+class Request:
+    """One client request on its way."""
+
+    __slots__ = ("done", "needed_size", "results", "waiting")
+
+    def __init__(self, count: int, done: Callable[["Request"], None]) -> None:
+        """``done`` is called once, when the request can be answered."""
+        self.results: list[Final | Refused | None] = [None] * count
+        self.waiting = count
+        self.needed_size = 0
+        """The log size that the certificate of the answer must reach."""
+        self.done = done
+
+    def settle(self, position: int, result: Final | Refused) -> None:
+        """Record the result of one transaction."""
+        if self.results[position] is None:
+            self.results[position] = result
+            self.waiting -= 1
+            if isinstance(result, Final):
+                end = result.index + 1 + len(result.records)
+                self.needed_size = max(self.needed_size, end)
+
+    @property
+    def settled(self) -> tuple[Final | Refused, ...]:
+        """All results, in the order of the transactions."""
+        return tuple(result for result in self.results if result is not None)
+
+
+class Intake:
+    """Pool, waiting requests and the cutting of batches."""
+
+    def __init__(self, ledger: Ledger, pool: Pool, limits: Limits) -> None:
+        """One for each replica."""
+        self._ledger = ledger
+        self.pool = pool
+        self._limits = limits
+        self._waiters: dict[bytes, list[tuple[Request, int]]] = {}
+        self._uncertified: list[Request] = []
+        self._certified = ledger.certificate.size if ledger.certificate else 0
+
+    def submit(self, batch: TransactionBatch, now: int, done: Callable[[Request], None]) -> None:
+        """Take a request; ``done`` may be called before this returns."""
+        request = Request(len(batch), done)
+        candidates = []
+        known = self._ledger.finals(batch.ids)
+        for i, (verdict, expiry, final) in enumerate(zip(batch.verdicts, batch.expiries, known, strict=True)):
+            if verdict:
+                request.settle(i, refusal(CATALOGUE[f"GB-100{verdict}"]))
+            elif final is not None:
+                request.settle(i, final)
+            elif batch.ids[i] in self._waiters:
+                self._waiters[batch.ids[i]].append((request, i))
+            elif expiry <= now:
+                request.settle(i, refusal(Expired))
+            elif expiry > now + self._limits.validity_ms + self._limits.clock_bound_ms:
+                request.settle(i, refusal(ExpiryTooFar))
+            else:
+                candidates.append(i)
+        self._pool(batch, candidates, request)
+        self._finish(request)
+
+    def _pool(self, batch: TransactionBatch, candidates: Sequence[int], request: Request) -> None:
+        if not candidates:
+            return
+        chosen = batch if len(candidates) == len(batch) else batch.select(candidates)
+        refused = dict(self.pool.add(chosen))
+        for offset, i in enumerate(candidates):
+            if offset in refused:
+                request.settle(i, refusal(PoolFull))
+            else:
+                self._waiters.setdefault(batch.ids[i], []).append((request, i))
+
+    def executed(self, block: Block) -> None:
+        """Settle the waiting transactions of an executed block and of the time it brought."""
+        for identity, result in block.results:
+            self._settle(identity, result)
+        self.pool.remove([identity for identity, _ in block.results])
+        for identity in self.pool.expire(block.entry.time):
+            self._settle(identity, refusal(Expired))
+
+    def _settle(self, identity: bytes, result: Final | Refused | None) -> None:
+        for request, position in self._waiters.pop(identity, ()):
+            final = result if result is not None else self._ledger.finals([identity])[0]
+            request.settle(position, final or refusal(Expired))
+            self._finish(request)
+
+    def certified(self, size: int) -> None:
+        """Answer what the certificate of ``size`` covers."""
+        self._certified = max(self._certified, size)
+        waiting, self._uncertified = self._uncertified, []
+        for request in waiting:
+            self._finish(request)
+
+    def _finish(self, request: Request) -> None:
+        if request.waiting:
+            return
+        if request.needed_size > self._certified:
+            self._uncertified.append(request)
+        else:
+            request.done(request)
+
+    def cut(self, *, idle: bool) -> TransactionBatch | None:
+        """The next batch to disseminate: whatever waits when ``idle``, else only a full one."""
+        full = (
+            self.pool.bytes >= self._limits.batch_bytes or len(self.pool) >= self._limits.batch_transactions
+        )
+        if not full and not (idle and len(self.pool)):
+            return None
+        return self.pool.take(self._limits.batch_transactions, self._limits.batch_bytes)
+
+
+def refusal(error: type[GrootboekError]) -> Refused:
+    """The result that names ``error``."""
+    return Refused(code=error.code, detail=error.title)

@@ -1,0 +1,316 @@
+"""A ledger of several replicas on one machine: its files, and its daemons.
+
+``create`` writes what organisations of a real ledger make each for themselves: keys, settings and
+the genesis file that all of them share. ``Localnet`` starts, stops and kills the daemons, which are
+ordinary processes: ``python -m grootboek.cli start --config D/replica-K/config.toml``.
+"""
+
+import contextlib
+import http.client
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from grootboek.errors import ConfigError, Unavailable
+from grootboek.ledger.registry import Registry
+from grootboek.network.addresses import split_address
+from grootboek.network.tls import client_context
+from grootboek.node.keystore import (
+    BESIDE,
+    GENERATED,
+    Identity,
+    ReplicaKeys,
+    new_passphrase,
+    save,
+    write_private,
+)
+from grootboek.types import Genesis, Limits, Party
+
+__all__ = ["CLIENT", "Localnet", "Process", "create", "free_ports"]
+
+CLIENT: Final = "client"
+"""The identity without a role: for commands that anybody may give."""
+PARTY_BYTES: Final = 16
+PORTS: Final = range(20_000, 30_000)
+"""Where free ports are looked for: below those that the kernel gives to outgoing connections, so
+that none of these takes a replica's port while it is down."""
+START_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.02
+HEALTH_SECONDS: Final = 2.0
+LOG_TAIL_BYTES: Final = 2_000
+
+
+def create(
+    folder: Path,
+    replicas: int = 4,
+    modules: Sequence[str] | None = None,
+    *,
+    name: str = "localnet/demo",
+    base_port: int | None = None,
+    limits: Limits | None = None,
+    registry: Registry | None = None,
+) -> Genesis:
+    """Write ``folder/genesis.json``, ``folder/replica-K/`` and ``folder/keys/NAME``.
+
+    ``modules``: which to activate, by default all that are installed. For each role of each module
+    there is an identity of that name (``tax.authority``: ``keys/tax-authority``), and one without
+    roles. ``base_port``: the first of two ports for each replica; by default free ones are chosen.
+    The passphrases are random and lie beside the keys. Raises ConfigError where the folder holds a
+    ledger already, GenesisError for an unknown module.
+    """
+    if (folder / "genesis.json").exists():
+        raise ConfigError("there is a ledger already; nothing was changed", where=str(folder))
+    registry = registry or Registry.discover()
+    active = [registry.load(module) for module in (registry.names if modules is None else modules)]
+    ports = _ports(2 * replicas, base_port)
+    keys = [ReplicaKeys.generate(f"replica-{k}") for k in range(replicas)]
+    parties = _write_identities(folder / "keys", sorted({role for m in active for role in m.roles}))
+    genesis = Genesis(
+        name=name,
+        time=time.time_ns() // 1_000_000,
+        limits=limits or Limits(),
+        modules={module.name: module.version for module in active},
+        replicas=tuple(
+            one.public(f"127.0.0.1:{ports[2 * k]}", f"127.0.0.1:{ports[2 * k + 1]}")
+            for k, one in enumerate(keys)
+        ),
+        parties=parties,
+    )
+    genesis.check()
+    for one in keys:
+        _write_replica(folder / one.name, one)
+    (folder / "grootboek.toml").write_text('[client]\ngenesis = "genesis.json"\n', encoding="utf-8")
+    (folder / "genesis.json").write_bytes(genesis.to_json())
+    return genesis
+
+
+def _ports(count: int, base: int | None) -> list[int]:
+    return free_ports(count) if base is None else list(range(base, base + count))
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on now, all different; raises ConfigError where there are none."""
+    start = secrets.randbelow(len(PORTS))
+    found: list[int] = []
+    for port in (*PORTS[start:], *PORTS[:start]):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ConfigError(f"there are no {count} free ports from {PORTS.start} to {PORTS.stop}")
+
+
+def _write_identities(folder: Path, roles: Iterable[str]) -> tuple[Party, ...]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    passphrase = _write_passphrase(folder)
+    parties = []
+    for name, held in [(CLIENT, ()), *((role.replace(".", "-"), (role,)) for role in roles)]:
+        identity = Identity.generate(name)
+        save(folder / name, identity, passphrase, GENERATED)
+        key = identity.key.public.hex()
+        parties.append(Party(id=secrets.token_hex(PARTY_BYTES), keys=(key,), roles=held))
+    return tuple(parties)
+
+
+def _write_replica(folder: Path, keys: ReplicaKeys) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    save(folder / "keys", keys, _write_passphrase(folder), GENERATED)
+    settings = f'data = "."\ngenesis = "../genesis.json"\nreplica = "{keys.name}"\n'
+    (folder / "config.toml").write_text(settings, encoding="utf-8")
+
+
+def _write_passphrase(folder: Path) -> bytes:
+    passphrase = new_passphrase()
+    try:
+        write_private(folder / BESIDE, passphrase + b"\n")
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error), where=str(folder / BESIDE)) from error
+    return passphrase
+
+
+class Process(Struct, frozen=True):
+    """What is known of one daemon."""
+
+    name: str
+    pid: int | None
+    """None where it does not run."""
+    api: str
+    reasons: tuple[str, ...]
+    """Why it is not ready; empty where it is."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes part and answers clients."""
+        return not self.reasons
+
+
+class Localnet:
+    """The daemons of a folder that ``create`` wrote. Calls block; a replica is known by its index."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises GenesisError where there is no ledger."""
+        self.folder = folder
+        self.genesis = Genesis.load(folder / "genesis.json")
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        certificates = [b64decode(replica.api_certificate) for replica in self.genesis.replicas]
+        self._contexts = [client_context([certificate]) for certificate in certificates]
+
+    def start(self, which: Iterable[int] | None = None, timeout: float = START_SECONDS) -> None:
+        """Start those that do not run, and wait until they are ready; raises Unavailable."""
+        chosen = self._chosen(which)
+        for k in chosen:
+            if self.pid(k) is None:
+                self._spawn(k)
+        self.wait_ready(chosen, timeout)
+
+    def stop(self, which: Iterable[int] | None = None, timeout: float = STOP_SECONDS) -> None:
+        """Let them drain and end (SIGTERM); whoever takes longer than ``timeout`` seconds is killed."""
+        chosen = self._chosen(which)
+        for k in chosen:
+            self._signal(k, signal.SIGTERM)
+        deadline = time.monotonic() + timeout
+        for k in chosen:
+            if not self._wait_gone(k, deadline):
+                self.kill(k)
+
+    def kill(self, k: int) -> None:
+        """End one at once (SIGKILL), as a power cut of its machine would."""
+        self._signal(k, signal.SIGKILL)
+        if not self._wait_gone(k, time.monotonic() + STOP_SECONDS):
+            raise Unavailable("the process does not end", where=self._name(k))
+
+    def status(self) -> list[Process]:
+        """All daemons, by index."""
+        return [
+            Process(replica.name, self.pid(k), replica.api, tuple(self._reasons(k)))
+            for k, replica in enumerate(self.genesis.replicas)
+        ]
+
+    def pid(self, k: int) -> int | None:
+        """The process id of a running daemon, else None."""
+        child = self._children.get(k)
+        if child is not None and child.poll() is not None:
+            del self._children[k]
+        try:
+            text = (self.replica_folder(k) / "pid").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return None
+        found = re.fullmatch(r"(\d+) (\d+)\n", text, re.ASCII)
+        return int(found[1]) if found is not None and _started(int(found[1])) == found[2] else None
+
+    def replica_folder(self, k: int) -> Path:
+        """Data directory, settings, keys, log file and pid file of a replica."""
+        return self.folder / self._name(k)
+
+    def wait_ready(self, which: Iterable[int] | None = None, timeout: float = START_SECONDS) -> None:
+        """Wait until they take part; raises Unavailable naming the first that ended or is late."""
+        deadline = time.monotonic() + timeout
+        for k in self._chosen(which):
+            while reasons := self._reasons(k):
+                if self.pid(k) is None:
+                    raise Unavailable(f"the daemon ended: {self._log_tail(k)}", where=self._name(k))
+                if time.monotonic() > deadline:
+                    detail = f"not ready after {timeout:.0f} s: {'; '.join(reasons)}"
+                    raise Unavailable(detail, where=self._name(k))
+                time.sleep(POLL_SECONDS)
+
+    def _chosen(self, which: Iterable[int] | None) -> list[int]:
+        return list(range(len(self.genesis.replicas)) if which is None else which)
+
+    def _name(self, k: int) -> str:
+        return self.genesis.replicas[k].name
+
+    def _spawn(self, k: int) -> None:
+        folder = self.replica_folder(k)
+        # What the user has set for client commands must not reach a replica: it beats the file.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GROOTBOEK_")}
+        with (folder / "log.txt").open("ab") as output:
+            child = subprocess.Popen(  # noqa: S603  # our own interpreter, and paths that we have written
+                _command(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=env,
+                start_new_session=True,
+            )
+        self._children[k] = child
+        (folder / "pid").write_text(f"{child.pid} {_started(child.pid)}\n", encoding="ascii")
+
+    def _signal(self, k: int, number: signal.Signals) -> None:
+        pid = self.pid(k)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _wait_gone(self, k: int, deadline: float) -> bool:
+        while self.pid(k) is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def _reasons(self, k: int) -> list[str]:
+        """Why a daemon is not ready, as it says itself."""
+        host, port = split_address(self.genesis.replicas[k].api)
+        connection = http.client.HTTPSConnection(
+            host, port, timeout=HEALTH_SECONDS, context=self._contexts[k]
+        )
+        try:
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            return [str(error) or type(error).__name__]
+        finally:
+            connection.close()
+        return [] if response.status == http.HTTPStatus.OK else _said(body)
+
+    def _log_tail(self, k: int) -> str:
+        with contextlib.suppress(OSError), (self.replica_folder(k) / "log.txt").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            return file.read().decode(errors="replace").strip().rpartition("\n")[2]
+        return "it left no log"
+
+
+def _command(folder: Path) -> list[str]:
+    """How a replica's daemon is started."""
+    return [sys.executable, "-m", "grootboek.cli", "start", "--config", str(folder / "config.toml")]
+
+
+def _said(body: bytes) -> list[str]:
+    try:
+        return msgspec.json.decode(body, type=_Ready).reasons or ["it gives no reason"]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ["its answer is not understood"]
+
+
+class _Ready(Struct):
+    reasons: list[str]
+
+
+def _started(pid: int) -> str:
+    """When a process started, in the kernel's ticks; empty where there is none, or only its exit code.
+
+    A process id alone may belong to somebody else by now.
+    """
+    try:
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        )
+    except OSError:
+        return ""
+    state, started = fields[0], fields[19]
+    return "" if state in "ZX" else started

@@ -1,0 +1,336 @@
+"""A running replica: the engine with sockets, a clock, timers and worker threads around it.
+
+One event loop carries consensus. Bulk parsing of batches and the syncing of the log go to worker
+threads; the HTTP API has a thread and a loop of its own and hands whole requests over.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from grootboek import __version__
+from grootboek._core import SigningKey, State, backend
+from grootboek.disk import Disk
+from grootboek.errors import Unavailable
+from grootboek.ledger import Ledger, Registry
+from grootboek.network import Credentials, Lane, Mesh
+from grootboek.node.engine import Engine
+from grootboek.node.intake import Request
+from grootboek.node.journal import Journal
+from grootboek.node.judging import judge_batch, judge_request
+from grootboek.node.keystore import ReplicaKeys
+from grootboek.node.metrics import NodeMetrics
+from grootboek.node.outbox import Outbox
+from grootboek.types import Genesis
+from grootboek.webapi import NodeStatus, PeerStatus
+from grootboek.wire import (
+    Answer,
+    Batch,
+    Certificate,
+    Entries,
+    FetchBatch,
+    FetchEntries,
+    Frame,
+    ReplicaId,
+    Signature,
+    Signed,
+    block_of,
+)
+
+__all__ = ["Node"]
+
+INLINE_BYTES = 8 << 10
+"""Up to so many bytes of transactions are judged on the loop: a hop to a thread would cost more."""
+WORKERS = 2
+ERRORS_KEPT = 10
+
+_LANES: dict[type, Lane] = {
+    Batch: Lane.BATCH,
+    FetchBatch: Lane.BATCH,
+    FetchEntries: Lane.TRANSFER,
+    Entries: Lane.TRANSFER,
+}
+
+log = structlog.get_logger("grootboek.node")
+
+
+class Node:
+    """One replica on the current event loop. ``await start()``, later ``await stop()``.
+
+    It is the API's ``Backend``: those methods are safe in any thread.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        keys: ReplicaKeys,
+        disk: Disk,
+        state: State,
+        modules: Registry,
+        *,
+        listen: str | None = None,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Opens journal and ledger; raises Damaged, StorageError, KeyFileError and GenesisError.
+
+        ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
+        called once when the replica cannot go on; whatever it has promised is durable.
+        """
+        me = genesis.replica_index(keys.name)
+        keys.check(genesis.replicas[me])
+        self.me = me
+        self.modules = modules
+        journal = Journal.open(disk)
+        self._ledger = Ledger.open(genesis, disk, state, modules)
+        self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
+        self.mesh = Mesh(
+            me,
+            genesis,
+            0,
+            Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
+            deliver=self._deliver,
+            connected=self._connected,
+            lost=self._lost,
+            listen=listen,
+        )
+        self._genesis = genesis
+        self._registry = CollectorRegistry()
+        self._registry.register(NodeMetrics(self.engine, self.mesh.counters))
+        self._failed = failed
+        self._draining = False
+        self._stopping = False
+        self._peers: set[int] = set()
+        self._errors: list[str] = []
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="grootboek-worker")
+        self._maintainer = ThreadPoolExecutor(1, thread_name_prefix="grootboek-disk")
+        self._timers: dict[Hashable, asyncio.TimerHandle] = {}
+        self._arrived: list[tuple[int, Frame]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Recover, listen and dial the peers; raises ConfigError where it cannot listen."""
+        self._loop = asyncio.get_running_loop()
+        await self.mesh.start()
+        self._turn(self.engine.start)
+
+    def drain(self) -> None:
+        """Take no new requests; those under way go on."""
+        self._draining = True
+
+    async def stop(self) -> None:
+        """Leave the mesh and make everything durable that was executed."""
+        self._stopping = True
+        await self.mesh.close()
+        for handle in self._timers.values():
+            handle.cancel()
+        self._timers.clear()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._workers.shutdown()
+        try:
+            await self._loop.run_in_executor(self._maintainer, self._make_durable)
+        finally:
+            self._maintainer.shutdown()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._failed(error)
+
+    # --- turns -----------------------------------------------------------------------------------
+
+    def _turn(self, action: Callable[[int], Outbox]) -> None:
+        """Run one turn of the engine and do what it leaves; an error ends the replica."""
+        if self._stopping:
+            return
+        try:
+            out = action(time.time_ns() // 1_000_000)
+        except Exception as error:  # noqa: BLE001  # whatever it is, this replica must not go on
+            self._fail(error)
+            return
+        for to, frame in out.frames:
+            self._send(to, frame)
+        for timer, delay in out.timers:
+            self._set(timer, delay)
+        if out.sync or out.flush:
+            self._spawn(self._maintain(flush=out.flush))
+
+    def _send(self, to: int | None, frame: Frame) -> None:
+        lane = _LANES.get(type(frame), Lane.VOTE)
+        if to is None:
+            self.mesh.broadcast(frame, lane)
+        else:
+            self.mesh.send(to, frame, lane)
+
+    def _set(self, timer: Hashable, delay_ms: int | None) -> None:
+        running = self._timers.pop(timer, None)
+        if running is not None:
+            running.cancel()
+        if delay_ms is not None:
+            self._timers[timer] = self._loop.call_later(delay_ms / 1_000, self._fire, timer)
+
+    def _fire(self, timer: Hashable) -> None:
+        del self._timers[timer]
+        self._turn(lambda now: self.engine.timer(timer, now))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _maintain(self, *, flush: bool) -> None:
+        """Sync the log, and flush the state, beside ordering."""
+        work = partial(self._make_durable, flush=flush)
+        try:
+            seq = await self._loop.run_in_executor(self._maintainer, work)
+        except Exception as error:  # noqa: BLE001  # the disk refused: stop, promise nothing more
+            self._fail(error)
+            return
+        self._turn(lambda now: self.engine.stored(seq, now))
+
+    def _make_durable(self, *, flush: bool = True) -> int:
+        seq = self._ledger.seq
+        self._ledger.sync()
+        if flush:
+            self._ledger.flush()
+        return seq
+
+    # --- peers -----------------------------------------------------------------------------------
+
+    def _connected(self, peer: int) -> None:
+        self._peers.add(peer)
+        self._turn(lambda now: self.engine.connected(peer, now))
+
+    def _lost(self, peer: int) -> None:
+        self._peers.discard(peer)
+
+    def _deliver(self, sender: int, frame: Frame) -> Awaitable[None] | None:
+        """Take a frame. Votes gather until the loop comes round, so that one call checks them all;
+        a large batch is judged in a thread, and its sender waits for that.
+        """
+        if isinstance(frame, Batch):
+            if len(frame.body) > INLINE_BYTES:
+                return self._judge_elsewhere(sender, frame)
+            batch = judge_batch(frame.body, self._genesis)
+            self._turn(lambda now: self.engine.body(sender, batch, now))
+            return None
+        if not self._arrived:
+            self._loop.call_soon(self._drain)
+        self._arrived.append((sender, frame))
+        return None
+
+    def _drain(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        self._turn(lambda now: self.engine.frames(arrived, now))
+
+    async def _judge_elsewhere(self, sender: int, frame: Batch) -> None:
+        batch = await self._loop.run_in_executor(self._workers, judge_batch, frame.body, self._genesis)
+        self._turn(lambda now: self.engine.body(sender, batch, now))
+
+    # --- what the API asks (any thread) ----------------------------------------------------------
+
+    @property
+    def genesis(self) -> Genesis:
+        """The founding document."""
+        return self._genesis
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, for reading only."""
+        return self._ledger
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The metrics."""
+        return self._registry
+
+    def certificate(self) -> Certificate | None:
+        """The newest stable checkpoint of the log."""
+        return self._ledger.certificate
+
+    def log_signature(self, certificate: Certificate) -> tuple[ReplicaId, Signature]:
+        """This replica and its log key's signature over a certified checkpoint."""
+        return self.engine.signers.log(certificate)
+
+    def evidence(self) -> Sequence[tuple[Signed, Signed]]:
+        """Pairs of signed messages that no correct replica signs both."""
+        return tuple(self.engine.evidence)
+
+    async def submit(self, body: bytes, client: str) -> Answer:  # noqa: ARG002  # quotas are by key, not address
+        """Order a client's framed transactions; awaited on the API's own loop.
+
+        Raises Malformed where the framing is broken and Unavailable where the node stops. Cancelling
+        changes nothing: what was admitted stays so, and the same bytes may be submitted again.
+        """
+        if self._draining or self._stopping:
+            raise Unavailable("the node is stopping")
+        loop = asyncio.get_running_loop()
+        if len(body) > INLINE_BYTES:
+            batch = await loop.run_in_executor(self._workers, judge_request, body, self._genesis)
+        else:
+            batch = judge_request(body, self._genesis)
+        settled: asyncio.Future[Request] = loop.create_future()
+
+        def done(request: Request) -> None:
+            loop.call_soon_threadsafe(_settle, settled, request)
+
+        self._loop.call_soon_threadsafe(self._turn, lambda now: self.engine.submit(batch, now, done))
+        return self.engine.answer(await settled)
+
+    def ready(self) -> Sequence[str]:
+        """Why the node should get no traffic; empty where it should."""
+        reasons = []
+        if self._draining or self._stopping:
+            reasons.append("the node is stopping")
+        if not self.engine.replica.active:
+            reasons.append(f"the view is changing to {self.engine.replica.view}")
+        reachable = len(self._peers) + 1
+        if reachable < self._genesis.quorum.quorum:
+            reasons.append(f"only {reachable} of {self._genesis.quorum.quorum} replicas are connected")
+        if self.engine.catchup.running:
+            reasons.append("the log is catching up")
+        return reasons
+
+    def status(self) -> NodeStatus:
+        """Where the node is."""
+        replica, ledger = self.engine.replica, self._ledger
+        certificate = ledger.certificate
+        stable = replica.stable
+        names = [info.name for info in self._genesis.replicas]
+        return NodeStatus(
+            name=names[self.me],
+            replica=self.me,
+            version=__version__,
+            backend=backend()[1],
+            view=replica.view,
+            primary=names[replica.primary],
+            active=replica.active,
+            height=ledger.height,
+            seq=ledger.seq,
+            size=ledger.size,
+            root=ledger.state_root,
+            time=ledger.time,
+            certified_height=0 if certificate is None else block_of(certificate).height,
+            certified_size=0 if certificate is None else certificate.size,
+            lag=0 if stable is None else max(0, block_of(stable).seq - ledger.seq),
+            pool=len(self.engine.intake.pool),
+            peers=tuple(
+                PeerStatus(name=name, connected=i in self._peers)
+                for i, name in enumerate(names)
+                if i != self.me
+            ),
+            reasons=tuple(self.ready()),
+            errors=tuple(reversed(self._errors)),
+        )
+
+
+def _settle(settled: "asyncio.Future[Request]", request: Request) -> None:
+    if not settled.done():
+        settled.set_result(request)

@@ -1,0 +1,171 @@
+"""A disk in memory that loses what was not synced: the Disk of the simulator and of crash tests."""
+
+import random
+from typing import Self
+
+from grootboek.errors import StorageError
+
+__all__ = ["SimulatedDisk"]
+
+SECTOR = 512
+"""What a real disk writes at once or not at all; a tear lies at such a border or inside it."""
+
+
+class _File:
+    """What readers see, and what is certain to survive a crash."""
+
+    __slots__ = ("durable", "named", "now")
+
+    def __init__(self) -> None:
+        self.now = bytearray()
+        self.durable = b""
+        self.named = False
+        """Whether the file's name survives a crash."""
+
+    def sync(self) -> None:
+        self.durable = bytes(self.now)
+        self.named = True
+
+    def copy(self) -> "_File":
+        twin = _File()
+        twin.now, twin.durable, twin.named = bytearray(self.now), self.durable, self.named
+        return twin
+
+
+class SimulatedDisk:
+    """Files in memory. After ``crash`` only what was synced is certain.
+
+    Faults are switched on by attributes: ``space`` (bytes until it is full), ``fail_after`` (so many
+    more changes succeed, then each call fails: 0 fails at once), ``fail_syncs``. Counters: ``writes``,
+    ``syncs``, ``bytes_written``.
+    """
+
+    def __init__(self) -> None:
+        self.space: int | None = None
+        self.fail_after: int | None = None
+        self.fail_syncs = False
+        self.writes = 0
+        self.syncs = 0
+        self.bytes_written = 0
+        self._files: dict[str, _File] = {}
+
+    # --- the operations of Disk ------------------------------------------------------------------
+
+    def append(self, name: str, data: bytes) -> None:
+        """See Disk. A full disk takes the part that fits, then refuses."""
+        self._change(name)
+        fits = self._take_space(len(data))
+        self._files.setdefault(name, _File()).now += data[:fits]
+        if fits < len(data):
+            raise StorageError("No space left on device", where=name)
+
+    def overwrite(self, name: str, offset: int, data: bytes) -> None:
+        """See Disk."""
+        self._change(name)
+        self.bytes_written += len(data)
+        self._files.setdefault(name, _File()).now[offset : offset + len(data)] = data
+
+    def sync(self, name: str) -> None:
+        """See Disk."""
+        self._change(name)
+        self.syncs += 1
+        if self.fail_syncs:
+            raise StorageError("Input/output error", where=name)
+        self._files.setdefault(name, _File()).sync()
+
+    def write(self, name: str, data: bytes) -> None:
+        """See Disk."""
+        self._change(name)
+        self.syncs += 1
+        if self._take_space(len(data)) < len(data):
+            raise StorageError("No space left on device", where=name)
+        file = self._files[name] = _File()
+        file.now += data
+        file.sync()
+
+    def read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
+        """See Disk."""
+        if name not in self._files:
+            return b""
+        end = None if size < 0 else offset + size
+        return bytes(self._files[name].now[offset:end])
+
+    def size(self, name: str) -> int:
+        """See Disk."""
+        return len(self._files[name].now) if name in self._files else 0
+
+    def truncate(self, name: str, size: int) -> None:
+        """See Disk."""
+        self._change(name)
+        self.syncs += 1
+        file = self._files[name]
+        del file.now[size:]
+        file.sync()
+
+    def remove(self, name: str) -> None:
+        """See Disk."""
+        self._change(name)
+        self._files.pop(name, None)
+
+    def names(self, folder: str) -> list[str]:
+        """See Disk."""
+        prefix = folder.rstrip("/") + "/"
+        return sorted(name[len(prefix) :] for name in self._files if name.startswith(prefix))
+
+    # --- what may happen to it -------------------------------------------------------------------
+
+    def crash(self, rng: random.Random) -> None:
+        """Loss of power: each unsynced change is lost, torn or kept. Faults are switched off."""
+        self.space, self.fail_after, self.fail_syncs = None, None, False
+        for name, file in sorted(self._files.items()):
+            if not file.named and rng.random() < 1 / 3:
+                del self._files[name]
+                continue
+            file.now = bytearray(_survivor(file.durable, bytes(file.now), rng))
+            file.sync()
+
+    def flip(self, name: str, offset: int, bit: int = 0) -> None:
+        """Change one bit at rest."""
+        self._files[name].now[offset] ^= 1 << bit
+        self._files[name].sync()
+
+    def copy(self) -> Self:
+        """An independent disk with the same files, and no faults."""
+        twin = type(self)()
+        twin._files = {  # noqa: SLF001  # a disk of the same type
+            name: file.copy() for name, file in self._files.items()
+        }
+        return twin
+
+    def files(self) -> dict[str, bytes]:
+        """All files as a reader sees them now."""
+        return {name: bytes(file.now) for name, file in sorted(self._files.items())}
+
+    def _change(self, name: str) -> None:
+        if self.fail_after is not None:
+            if self.fail_after <= 0:
+                raise StorageError("Input/output error", where=name)
+            self.fail_after -= 1
+        self.writes += 1
+
+    def _take_space(self, size: int) -> int:
+        if self.space is not None:
+            size = min(size, self.space)
+            self.space -= size
+        self.bytes_written += size
+        return size
+
+
+def _survivor(durable: bytes, now: bytes, rng: random.Random) -> bytes:
+    """What of the unsynced change from ``durable`` to ``now`` is found after a crash."""
+    fate = rng.randrange(4)
+    if durable == now or fate == 0:
+        return now
+    if fate == 1:
+        return durable
+    first = next((i for i, (a, b) in enumerate(zip(durable, now, strict=False)) if a != b), len(durable))
+    cut = rng.randint(min(first, len(now)), len(now))
+    if fate == 2:  # noqa: PLR2004  # a tear: the new bytes up to the cut, beyond it the old ones
+        return now[:cut] + durable[cut:]
+    start = max(cut - cut % SECTOR, len(durable))  # the file grew, but one new sector was never written
+    return now[:start] + bytes(max(0, min(SECTOR, len(now) - start))) + now[start + SECTOR :]

@@ -1,0 +1,97 @@
+"""The invariants that a run checks after every turn of every replica."""
+
+from msgspec import Struct
+
+from grootboek.errors import GrootboekError
+from grootboek.node.intake import Request
+from grootboek.simulation.replica import SimulatedReplica
+from grootboek.wire import (
+    Checkpoint,
+    Commit,
+    Envelope,
+    Final,
+    Frame,
+    NewView,
+    Prepare,
+    PrePrepare,
+    ViewChange,
+    decode,
+    protocol_messages,
+)
+
+__all__ = ["Monitor", "Violation"]
+
+
+class Violation(GrootboekError):
+    """A run broke an invariant: the detail starts with the invariant's id."""
+
+    code = "GB-6005"
+    title = "a simulated run broke an invariant"
+    fix = "Run the same seed again; the protocol, the ledger or the simulator has a defect."
+
+
+class _Block(Struct, frozen=True):
+    seq: int
+    size: int
+    root: bytes
+
+
+class Monitor:
+    """Compares replicas with each other, with their own past and with what clients were told."""
+
+    def __init__(self) -> None:
+        self.acknowledged: dict[bytes, int] = {}
+        """Transaction id -> index of its header, as clients saw it."""
+        self._blocks: dict[int, _Block] = {}
+        self._votes: dict[tuple[int, str, int, int], bytes] = {}
+        self._roots: dict[tuple[int, int], bytes] = {}
+        self._views: dict[tuple[int, int], int] = {}
+
+    def turn(self, replica: SimulatedReplica) -> None:
+        """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back."""
+        ledger = replica.engine.ledger
+        if ledger.height:
+            mine = _Block(ledger.seq, ledger.size, ledger.root)
+            if self._blocks.setdefault(ledger.height, mine) != mine:
+                raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
+        view = replica.engine.replica.view
+        if view < self._views.get((replica.me, replica.boots), 0):
+            raise Violation(f"PS10: replica {replica.me} went back to view {view}")
+        self._views[replica.me, replica.boots] = view
+
+    def sent(self, sender: int, frame: Frame) -> None:
+        """PS4: a correct key never signs two different things in one role, across crashes."""
+        if isinstance(frame, Checkpoint):
+            root = self._roots.setdefault((sender, frame.size), frame.root)
+            if root != frame.root:
+                raise Violation(f"PS4: replica {sender} cosigned two roots of size {frame.size}")
+        elif isinstance(frame, Envelope):
+            self._signed(frame.signed.sender, frame.signed.payload)
+
+    def _signed(self, sender: int, payload: bytes) -> None:
+        match decode(protocol_messages, payload):
+            case PrePrepare(view, seq) | Prepare(view, seq) | Commit(view, seq) as message:
+                role = (sender, type(message).__name__, view, seq)
+            case ViewChange(view) | NewView(view) as message:
+                role = (sender, type(message).__name__, view, 0)
+        if self._votes.setdefault(role, payload) != payload:
+            raise Violation(f"PS4: replica {sender} signed two different {role[1]} for {role[2:]}")
+
+    def answered(self, identities: list[bytes], request: Request) -> None:
+        """Remember what a client was promised."""
+        for identity, result in zip(identities, request.settled, strict=True):
+            if not isinstance(result, Final):
+                continue
+            if self.acknowledged.setdefault(identity, result.index) != result.index:
+                raise Violation("PS7: a transaction was acknowledged at two places")
+
+    def settled(self, replicas: list[SimulatedReplica]) -> None:
+        """After the heal: PS8 nothing acknowledged is lost; PL2 all replicas are equal."""
+        roots = {(r.engine.ledger.height, r.engine.ledger.size, r.engine.ledger.root) for r in replicas}
+        if len(roots) != 1:
+            heights = [r.engine.ledger.height for r in replicas]
+            raise Violation(f"PL2: replicas did not reach a common height: {heights}")
+        for replica in replicas:
+            for identity, index in self.acknowledged.items():
+                if replica.engine.ledger.locate(identity) != index:
+                    raise Violation(f"PS8: replica {replica.me} lost an acknowledged transaction")

@@ -1,0 +1,92 @@
+"""The pages say what the code says: generated pages, tables, links and commands."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from grootboek.cli.app import COMMANDS
+from grootboek.cli.exits import MEANING
+from grootboek.errors import CATALOGUE
+from grootboek.types import Limits
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \|", re.MULTILINE)
+CODE = re.compile(r"\bGB-\d{4}\b")
+BLOCK = re.compile(r"```(?:sh|console|bash)\n(.*?)```", re.DOTALL)
+
+
+def errors_page() -> str:
+    """docs/errors.md as the catalogue gives it."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error has a stable code. `grootboek explain CODE` prints the same.",
+        "This page is made from `grootboek.errors` by `pytest tests/project --rewrite`.",
+    ]
+    for code, kind in sorted(CATALOGUE.items()):
+        about = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
+        lines += [
+            "",
+            f"## {code}: {kind.title}",
+            "",
+            f"`{kind.__name__}`. {about}",
+            "",
+            f"What to do: {kind.fix}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_errors_page_is_the_catalogue(request: pytest.FixtureRequest) -> None:
+    page = DOCS / "errors.md"
+    if request.config.getoption("--rewrite"):
+        page.write_text(errors_page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == errors_page()
+
+
+@pytest.mark.parametrize("kind", CATALOGUE.values(), ids=str)
+def test_each_error_says_what_and_what_to_do(kind: type) -> None:
+    error = kind("the particulars", where="$.field")
+    assert re.fullmatch(r"GB-[1-9]\d{3}", error.code)
+    assert error.title[0].islower()
+    assert not error.title.endswith(".")
+    assert error.fix.endswith((".", "/v1/openapi.json"))
+    assert str(error).startswith("$.field: the particulars")
+    assert kind.__doc__
+
+
+def test_the_limits_page_has_each_limit_with_its_default() -> None:
+    rows = ROW.findall((DOCS / "limits.md").read_text(encoding="utf-8"))
+    assert {name: int(value.replace(",", "")) for name, value in rows} == {
+        field: getattr(Limits(), field) for field in Limits.__struct_fields__
+    }
+
+
+def test_the_table_of_exit_codes() -> None:
+    page = (DOCS / "operations/running.md").read_text(encoding="utf-8")
+    for code, meaning in MEANING.items():
+        assert f"| {code.value} | {meaning} |" in page
+
+
+def test_each_code_that_a_page_names_exists() -> None:
+    named = {code for page in PAGES for code in CODE.findall(page.read_text(encoding="utf-8"))}
+    assert named <= set(CATALOGUE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    targets = [link.partition("#")[0] for link in LINK.findall(page.read_text(encoding="utf-8"))]
+    broken = [t for t in targets if t and "://" not in t and not (page.parent / t).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_in_the_pages_exist(page: Path) -> None:
+    known = {name for _, name, _, _ in COMMANDS} | {"--version", "--help", "COMMAND"}
+    blocks = "\n".join(BLOCK.findall(page.read_text(encoding="utf-8")))
+    used = set(re.findall(r"^(?:\$ )?(?:uv run )?grootboek (\S+)", blocks, re.MULTILINE))
+    assert used <= known
