@@ -6,6 +6,7 @@ The simulator gives the same operations over a simulated disk that tears, loses 
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -57,6 +58,7 @@ class RealDisk:
         self._root = root
         self._open: dict[str, int] = {}
         self._unsynced_names: set[str] = set()
+        self._opening = threading.Lock()
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -169,17 +171,19 @@ class RealDisk:
 
         An earlier process may have made the file and died before it synced the folder, so the name
         counts as unsynced until the first sync of this process. Without O_APPEND, because on Linux
-        that flag makes pwrite ignore its offset.
+        that flag makes pwrite ignore its offset. One file has one descriptor even where one thread
+        appends while another syncs: a second one would write at a place of its own.
         """
-        fd = self._open.get(name)
-        if fd is None:
-            path = self._root / name
-            path.parent.mkdir(exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.lseek(fd, 0, os.SEEK_END)
-            self._open[name] = fd
-            self._unsynced_names.add(name)
-        return fd
+        with self._opening:
+            fd = self._open.get(name)
+            if fd is None:
+                path = self._root / name
+                path.parent.mkdir(exist_ok=True)
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                os.lseek(fd, 0, os.SEEK_END)
+                self._open[name] = fd
+                self._unsynced_names.add(name)
+            return fd
 
     def _close(self, name: str) -> None:
         fd = self._open.pop(name, None)

@@ -91,10 +91,14 @@ def test_a_refusal_names_its_reason(shell: Shell) -> None:
 def test_a_query_as_of_a_height(shell: Shell, submitted: Any) -> None:
     genesis = Genesis.load(shell.genesis)
     owner = next(party.id for party in genesis.parties if party.roles == ())
-    words = ["query", "records", "document", f"owner={owner}", "key=file/1"]
-    assert shell.on_ledger(*words)["result"]["version"] == 1
-    assert shell.on_ledger(*words, "--as-of", "0")["result"] is None
-    assert shell.on_ledger(*words, "--as-of", str(submitted["height"]))["result"]["version"] == 1
+    digest = hashlib.sha256(b"its second version").hexdigest()
+    words = ["submit", "records", "Anchor", "key=file/1", f"digest={digest}", "supersedes=1"]
+    second = shell.on_ledger(*words, "--key", str(shell.folder / "keys" / "client"))
+    query = ["query", "records", "document", f"owner={owner}", "key=file/1"]
+    assert shell.on_ledger(*query)["result"]["version"] == 2
+    for submission, version in ((submitted, 1), (second, 2)):
+        answer = shell.on_ledger(*query, "--as-of", str(submission["height"]))
+        assert answer["result"]["version"] == version
 
 
 def test_an_unknown_transaction_is_not_found(shell: Shell) -> None:

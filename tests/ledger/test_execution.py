@@ -127,7 +127,11 @@ def test_each_for_itself(world: World) -> None:
 
 
 def test_all_or_nothing(world: World) -> None:
-    assert world.run(Add("n", 5), Add("n", 2_000), Add("n", 7), atomic=True) == ["aborted", "above-ceiling", "aborted"]
+    assert world.run(Add("n", 5), Add("n", 2_000), Add("n", 7), atomic=True) == [
+        "aborted",
+        "above-ceiling",
+        "aborted",
+    ]
     assert number_of(world.ledger, "n") == 0
     assert world.run(Add("n", 5), Add("n", 6), atomic=True) == ["applied", "applied"]
     assert number_of(world.ledger, "n") == 11
@@ -154,7 +158,9 @@ def test_a_write_that_changes_nothing_is_no_write(world: World) -> None:
 
 def test_the_block_entry_counts_and_names_the_modules(world: World) -> None:
     frame = world.transaction(Put("a", b"1"), Put("b", b"2"))
-    block = world.execute(frame, world.transaction(Put("c", b"3")), frame, world.transaction(Put("d", b""), expiry=1))
+    block = world.execute(
+        frame, world.transaction(Put("c", b"3")), frame, world.transaction(Put("d", b""), expiry=1)
+    )
     entry = block.entry
     assert (entry.transactions, entry.records, entry.duplicates, entry.expired) == (2, 3, 1, 1)
     assert (entry.modules, entry.state, entry.height) == ((("shelf", 3),), world.ledger.state_root, 1)

@@ -94,9 +94,9 @@ def test_an_unsynced_block_that_does_not_execute_as_it_says_is_cut() -> None:
             head = open_on(disk).head
         except Diverged:
             continue  # the flip is in a state root: the block's inputs are whole and give another one
-        cut += head in {heads[-1], world.ledger.block(4) and heads[-1]}
-        assert head.height in {3, 4, 5}
-    assert cut > 10
+        cut += head == heads[-1]
+        assert head.height >= heads[-1].height
+    assert cut > 50
 
 
 def test_a_synced_block_that_was_changed_is_damage() -> None:
@@ -110,7 +110,7 @@ def test_a_synced_block_that_was_changed_is_damage() -> None:
 def test_power_cuts_at_every_operation_lose_nothing_that_was_synced() -> None:
     """The same run, cut before each disk operation in turn; the state falls back to its last flush."""
     whole, heads = run_until(None)
-    assert whole.disk.operations > 20
+    assert whole.disk.operations > 10
     by_size = {head.size: head for head in heads}
     for stop in range(whole.disk.operations):
         for kept in (0, 37, None):
@@ -161,15 +161,14 @@ def test_only_synced_blocks_become_durable_state() -> None:
 
 
 def test_a_state_that_is_ahead_of_the_log_is_rebuilt_or_refused() -> None:
-    world, heads = heads_of(4)
-    world.save()
+    world, _ = heads_of(4)
     shorter = World()
     shorter.fill(2)
     shorter.save()
     with pytest.raises(Damaged, match="state"):
         Ledger.open(GENESIS, shorter.disk, world.state, REGISTRY)
     ledger = Ledger.open(GENESIS, shorter.disk, world.state, REGISTRY, State)
-    assert ledger.head == heads[2]
+    assert ledger.head == shorter.ledger.head
 
 
 def test_a_state_of_another_history_is_refused() -> None:
@@ -239,7 +238,7 @@ def test_a_disk_that_refuses_is_a_storage_error(operation: str, monkeypatch: pyt
 
 def test_a_crash_in_a_command_leaves_the_ledger_as_it_was() -> None:
     world, heads = heads_of(2)
-    with pytest.raises(Exception, match="GB-6006|Fail"):
+    with pytest.raises(Exception, match="shelf.Fail"):
         world.execute(world.transaction(Add("n", 1), Fail("memory")))
     assert world.ledger.head == heads[-1]
     assert world.open(state=State()).head == heads[-1]

@@ -12,9 +12,9 @@ from grootboek._core import SigningKey, State, TransactionBatch, command_root, d
 from grootboek.disk import Disk
 from grootboek.ledger import Block, Context, Ledger, Module, Registry, Table, View, command, query
 from grootboek.ledger.module import Rejected
-from tests.ledger.disks import CrashDisk
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 from grootboek.wire import Certificate, Command, Cosignature, Header, Transaction
+from tests.ledger.disks import CrashDisk
 
 START = 1_700_000_000_000
 REPLICAS = 4
@@ -282,7 +282,9 @@ class World:
         for number in range(blocks):
             self.execute(
                 *(
-                    self.transaction(Put(f"k{(number * each + i) % 7}", bytes([number, i])), Add("sum", i, 40))
+                    self.transaction(
+                        Put(f"k{(number * each + i) % 7}", bytes([number, i])), Add("sum", i, 40)
+                    )
                     for i in range(each)
                 ),
                 self.transaction(Delete(f"k{number % 5}"), keys=(KEEPER,)),

@@ -1,5 +1,7 @@
 """A module's state in a dict, and a tiny host that runs commands on it."""
 
+import itertools
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,11 +21,15 @@ class MemoryView:
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
         self.events: list[Struct] = []
+        self._keys: list[bytes] = []
+        self._keys_of = self.rows
 
     def get(self, key: bytes) -> bytes | None:
         return self.rows.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
+        if key not in self.rows and self._is_indexed():
+            insort(self._keys, key)
         self.rows[key] = value
 
     def delete(self, key: bytes) -> None:
@@ -32,11 +38,18 @@ class MemoryView:
     def scan(
         self, prefix: bytes, after: bytes | None = None, limit: int = 1_000
     ) -> Iterator[tuple[bytes, bytes]]:
-        keys = sorted(k for k in self.rows if k.startswith(prefix) and (after is None or k > after))
-        return iter([(key, self.rows[key]) for key in keys[:limit]])
+        if not self._is_indexed():
+            self._keys, self._keys_of = sorted(self.rows), self.rows
+        start = bisect_left(self._keys, prefix) if after is None else bisect_right(self._keys, after)
+        found = itertools.takewhile(lambda key: key.startswith(prefix), self._keys[start : start + limit])
+        return iter([(key, self.rows[key]) for key in found])
 
     def emit(self, event: Struct) -> None:
         self.events.append(event)
+
+    def _is_indexed(self) -> bool:
+        """Whether the sorted keys are still those of the rows, which tests change at will."""
+        return self._keys_of is self.rows and len(self._keys) == len(self.rows)
 
 
 def signer(party: bytes | None, *roles: str, key: bytes | None = None) -> Signer:

@@ -21,7 +21,7 @@ LOADERS = 16
 
 @pytest.fixture
 def localnet(tmp_path: Path) -> Iterator[Localnet]:
-    create(tmp_path / "net")
+    create(tmp_path / "net", modules=["parties", "records"])
     net = Localnet(tmp_path / "net")
     try:
         net.start()

@@ -90,3 +90,19 @@ def test_commands_in_the_pages_exist(page: Path) -> None:
     blocks = "\n".join(BLOCK.findall(page.read_text(encoding="utf-8")))
     used = set(re.findall(r"^(?:\$ )?(?:uv run )?grootboek (\S+)", blocks, re.MULTILINE))
     assert used <= known
+
+
+def test_the_page_of_invariants_names_files_that_exist_and_every_id_of_the_modules() -> None:
+    page = (DOCS / "invariants.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z]+\d+) \|.*\| (.*) \|$", page, re.MULTILINE)
+    missing = [
+        path for _, cell in rows for path in re.findall(r"`([^`]+)`", cell) if not (ROOT / path).exists()
+    ]
+    assert missing == []
+    yielded = {
+        found
+        for path in (ROOT / "python/grootboek/modules").rglob("*.py")
+        for found in re.findall(r"yield \(?\s*\"([A-Z]+\d+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert yielded
+    assert yielded <= {name for name, _ in rows}

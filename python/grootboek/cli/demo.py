@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,7 @@ async def demo(
     from grootboek.cli.demonstration import Demonstration
     from grootboek.node.localnet import Localnet, create
 
+    started = time.monotonic()
     place = folder or Path(tempfile.mkdtemp(prefix="grootboek-demo-"))
     talk(f"founding a ledger of {REPLICAS} replicas in {place}")
     create(place, REPLICAS)
@@ -51,9 +53,9 @@ async def demo(
         network.stop()
         talk(f"stopped; the network's files are left in {place}")
         raise
-    if keep:
-        findings = msgspec.structs.replace(findings, dir=str(place))
-    else:
+    seconds = round(time.monotonic() - started, 2)
+    findings = msgspec.structs.replace(findings, seconds=seconds, dir=str(place) if keep else None)
+    if not keep:
         network.stop()
         if folder is None:
             shutil.rmtree(place)

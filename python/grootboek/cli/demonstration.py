@@ -1,6 +1,7 @@
 """What ``grootboek demo`` does: real records, a killed primary, and every claim checked afterwards."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections import Counter
@@ -12,7 +13,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from grootboek import receipts
-from grootboek._core import SigningKey, digest
 from grootboek.cli.importing import send_staged
 from grootboek.cli.keyring import Keyring
 from grootboek.cli.modules import find_module
@@ -32,8 +32,12 @@ __all__ = ["SETS", "Demonstration", "Findings", "SetFindings"]
 SETS = ("tax", "welfare", "supply_chain")
 EXPECTED = "expected.json"
 """In each set: which rows must be refused, and by which rule."""
-KILL_AFTER = 5
-"""The primary is killed when so many transactions of the imports have been sent."""
+KILL_AT = 4
+"""The primary is killed when this transaction of the imports is sent."""
+CITIZENS = 8
+"""How many others anchor documents all the time."""
+PAUSE_SECONDS = 0.1
+"""Between two documents of one of them."""
 CALM_SECONDS = 60.0
 """How long the replicas may take to be equal again."""
 POLL_SECONDS = 0.05
@@ -74,7 +78,8 @@ class Findings(Struct, frozen=True, kw_only=True):
     under_way: int
     """How many transactions had no answer yet at that moment."""
     sets: tuple[SetFindings, ...]
-    seconds: float
+    seconds: float = 0.0
+    """From the founding to the last check."""
     dir: str | None = None
     """The network's folder, where it was kept."""
 
@@ -93,29 +98,32 @@ class Demonstration:
     """One run over a started network."""
 
     def __init__(self, network: Localnet, say: Callable[[str], None]) -> None:
+        """``say`` tells a person what happens."""
         self._network = network
         self._genesis = network.genesis
         self._say = say
-        self._started = time.monotonic()
         self._acknowledged: dict[bytes, Result] = {}
         self._sent = self._under_way = 0
-        self._killed: asyncio.Task[tuple[str, int]] | None = None
+        self._killed: asyncio.Task[int] | None = None
+        self._primary = ""
         self._over = asyncio.Event()
 
     async def run(self) -> Findings:
         """Load, kill, restart, and check everything that was promised."""
         keys = self._network.folder / "keys"
         keyring = Keyring.open(self._genesis, [keys], None)
-        async with AsyncClient(self._genesis) as client:
-            anchors = asyncio.create_task(self._anchor_documents(unlock(keys / CLIENT, None, Identity).key))
+        anybody = unlock(keys / CLIENT, None, Identity).key
+        async with AsyncClient(self._genesis, key=anybody) as client:
+            self._primary = (await self._calm(client))[0].primary
+            citizens = [asyncio.create_task(self._citizen(client, name)) for name in range(CITIZENS)]
             sets = await asyncio.gather(*(self._import(client, name, keyring) for name in SETS))
             if self._killed is None:
-                raise DemoFailed(f"fewer than {KILL_AFTER} transactions were needed: nothing was killed")
-            killed, under_way = await self._killed
-            self._say(f"starting {killed} again")
+                raise DemoFailed(f"fewer than {KILL_AT} transactions were needed: nothing was killed")
+            under_way = await self._killed
+            self._say(f"starting {self._primary} again")
             await asyncio.to_thread(self._network.start)
             self._over.set()
-            await anchors
+            await asyncio.gather(*citizens)
             status = await self._calm(client)
         self._say(f"checking {len(self._acknowledged):,} receipts offline, and every replica's log")
         verified = self._verify_receipts()
@@ -129,10 +137,9 @@ class Demonstration:
             lost=lost,
             roots_equal=len({(one.height, one.root) for one in status}) == 1,
             height=status[0].height,
-            killed=killed,
+            killed=self._primary,
             under_way=under_way,
             sets=tuple(sets),
-            seconds=round(time.monotonic() - self._started, 2),
         )
 
     # --- load ------------------------------------------------------------------------------------
@@ -148,7 +155,7 @@ class Demonstration:
         ):
             staged = await asyncio.to_thread(stage, module, paths, vault=vault, staging=staging)
             self._say(f"importing {staged.accepted:,} {name} rows from {len(staged.files)} files")
-            await send_staged(self._genesis, staging, keyring, self._bring_by(client), _unwatched)
+            await send_staged(self._genesis, staging, keyring, self._importer(client), _unwatched)
             done = report(staged, staging)
         expected = json.loads((folder / EXPECTED).read_text(encoding="utf-8"))
         must = Counter(row["rule"] for row in expected["refused"])
@@ -160,41 +167,44 @@ class Demonstration:
             as_expected=done.pending == 0 and Counter(done.reasons) == must,
         )
 
-    def _bring_by(self, client: AsyncClient) -> Callable[[Prepared], Awaitable[Result]]:
-        """Send and keep the result; on the way, the primary gets killed."""
+    def _importer(self, client: AsyncClient) -> Callable[[Prepared], Awaitable[Result]]:
+        """Sends what the imports have staged; on the way, the primary gets killed."""
 
         async def bring(prepared: Prepared) -> Result:
             self._sent += 1
-            if self._sent == KILL_AFTER:
-                self._killed = asyncio.create_task(self._kill_primary(client))
-            self._under_way += 1
-            (result,) = await client.send_prepared([prepared])
-            self._under_way -= 1
-            self._acknowledged[result.id] = result
-            return result
+            work = asyncio.create_task(self._bring(client, prepared))
+            if self._sent == KILL_AT:
+                self._killed = asyncio.create_task(self._kill_primary())
+            return await work
 
         return bring
 
-    async def _anchor_documents(self, key: SigningKey) -> None:
-        """Small transactions all the time, until the killed replica is back."""
-        async with AsyncClient(self._genesis, key=key) as client:
-            bring = self._bring_by(client)
-            for number in count():
-                document = Anchor(key=f"demo/{number}", digest=digest(number.to_bytes(8, "big")))
-                await bring(client.prepare([document]))
-                if self._over.is_set():
-                    return
+    async def _bring(self, client: AsyncClient, prepared: Prepared) -> Result:
+        """Send, and keep the proven result."""
+        self._under_way += 1
+        (result,) = await client.send_prepared([prepared])
+        self._under_way -= 1
+        self._acknowledged[result.id] = result
+        return result
+
+    async def _citizen(self, client: AsyncClient, name: int) -> None:
+        """Anchor documents, one after the other, until the killed replica is back."""
+        for number in count():
+            content = f"document {number} of citizen {name}".encode()
+            document = Anchor(key=f"demo/{name}/{number}", digest=hashlib.sha256(content).digest())
+            await self._bring(client, client.prepare([document]))
+            if self._over.is_set():
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
 
     # --- the loss of the primary -----------------------------------------------------------------
 
-    async def _kill_primary(self, client: AsyncClient) -> tuple[str, int]:
-        """SIGKILL for the primary: its name, and how many transactions had no answer then."""
-        answers = await client.status()
-        primary = next(one.primary for one in answers.values() if isinstance(one, NodeStatus))
+    async def _kill_primary(self) -> int:
+        """SIGKILL for the primary; how many transactions had no answer then."""
         under_way = self._under_way
-        self._say(f"killing the primary, {primary}, with {under_way} transactions under way")
-        await asyncio.to_thread(self._network.kill, self._genesis.replica_index(primary))
-        return primary, under_way
+        self._say(f"killing the primary, {self._primary}, with {under_way} transactions under way")
+        await asyncio.to_thread(self._network.kill, self._genesis.replica_index(self._primary))
+        return under_way
 
     async def _calm(self, client: AsyncClient) -> list[NodeStatus]:
         """Every replica's status when all are equally far."""

@@ -38,8 +38,8 @@ def start(
 
     ``--json`` means ``--log-format json``.
     """
-    from grootboek.node import daemon
     from grootboek.node.config import load
+    from grootboek.node.daemon import run
 
     flags: dict[str, object] = {
         "data": data,
@@ -53,4 +53,4 @@ def start(
         "log_format": "json" if json else log_format,
         "log_level": log_level,
     }
-    daemon.run(load(config, os.environ, flags))
+    run(load(config, os.environ, flags))

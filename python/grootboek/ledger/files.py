@@ -151,17 +151,18 @@ class LogFiles:
 
     def _write(self, data: bytes, first: int) -> None:
         """Add bytes that belong to the bundle that begins with index ``first``."""
-        if not self.segments:
-            self.segments.append(Segment(segment_name(0), 0, 0))
-        last = self.segments[-1]
-        if first > last.first and self.length - last.start >= SEGMENT_BYTES and self._at_bundle_start(first):
-            last = Segment(segment_name(first), first, self.length)
-            self.segments.append(last)
-        self.disk.append(last.name, data)
+        segment = self.segments[-1] if self.segments else None
+        if segment and not self._begins_segment(segment, first):
+            self.disk.append(segment.name, data)
+        else:
+            segment = Segment(segment_name(first), first, self.length)
+            self.disk.append(segment.name, data)
+            self.segments.append(segment)  # only now: what `sync` sees is on the disk
         self.length += len(data)
 
-    def _at_bundle_start(self, first: int) -> bool:
-        return self.length == self.bundle_start(first // BUNDLE)
+    def _begins_segment(self, last: Segment, first: int) -> bool:
+        at_start = self.length == self.bundle_start(first // BUNDLE)
+        return at_start and first > last.first and self.length - last.start >= SEGMENT_BYTES
 
     def sync(self) -> None:
         """Make all segments durable as far as they are written when this is called."""

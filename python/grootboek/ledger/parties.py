@@ -67,12 +67,11 @@ class Register:
 
     def signers(self, wanted: Iterable[bytes]) -> dict[bytes, Signer]:
         """The signer for each of the public keys ``wanted`` (at least)."""
-        missing = [key for key in dict.fromkeys(wanted) if key not in self._known]
-        if missing:
-            if len(self._known) + len(missing) > _CACHED_SIGNERS:
-                self._known = {}
-                return self.signers(wanted)
-            self._known |= self._look_up(missing)
+        distinct = list(dict.fromkeys(wanted))
+        missing = [key for key in distinct if key not in self._known]
+        if len(self._known) + len(missing) > _CACHED_SIGNERS:
+            self._known, missing = {}, distinct
+        self._known |= self._look_up(missing)
         return self._known
 
     def changed(self, written: Iterable[bytes]) -> None:

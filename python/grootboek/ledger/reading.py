@@ -142,8 +142,7 @@ class Reader:
 
     def locate(self, transaction: bytes) -> int | None:
         """The index of a transaction's header entry; None where it has none."""
-        row = self._store.index_get(TRANSACTION + transaction)
-        return None if row is None else int.from_bytes(row, "big")
+        return self._locate([transaction])[0]
 
     def final(self, transaction: bytes) -> FinalResult | None:
         """What became of a transaction that has entries in the log."""
@@ -151,9 +150,16 @@ class Reader:
 
     def finals(self, transactions: Sequence[bytes]) -> list[FinalResult | None]:
         """The same for many, in order."""
-        rows = self._store.index_get_many([TRANSACTION + identity for identity in transactions])
         bundles: dict[int, list[bytes]] = {}
-        return [None if row is None else self._final(int.from_bytes(row, "big"), bundles) for row in rows]
+        places = self._locate(transactions)
+        return [None if index is None else self._final(index, bundles) for index in places]
+
+    def _locate(self, transactions: Sequence[bytes]) -> list[int | None]:
+        """Indexes of header entries. A block's index rows are there a moment before its entries."""
+        size = self.size
+        rows = self._store.index_get_many([TRANSACTION + identity for identity in transactions])
+        places = [None if row is None else int.from_bytes(row, "big") for row in rows]
+        return [index if index is None or index < size else None for index in places]
 
     def _final(self, index: int, bundles: dict[int, list[bytes]]) -> FinalResult:
         first = self._record(index + 1, bundles)
@@ -176,7 +182,7 @@ class Reader:
 
     def block(self, height: int) -> StoredBlock:
         """The block of ``height``; raises NotFound."""
-        row = self._store.index_get(BLOCK + number(height)) if height > 0 else None
+        row = self._store.index_get(BLOCK + number(height)) if 0 < height <= self.height else None
         if row is None:
             raise NotFound(f"the heights are 1 to {self.height}", where=str(height))
         start, index = int.from_bytes(row[:8], "big"), int.from_bytes(row[8:], "big")
@@ -198,7 +204,7 @@ class Reader:
         if not 0 <= time < 1 << 63:
             return self.height if time > 0 else 0
         found = self._store.index_scan(TIME, TIME + number(time) + _AFTER_ALL)
-        return 0 if found is None else int.from_bytes(found[1], "big")
+        return 0 if found is None else min(int.from_bytes(found[1], "big"), self.height)
 
     def records(self, height: int) -> list[tuple[int, bytes]]:
         """The record entries of a block with their indexes; raises NotFound."""

@@ -21,7 +21,7 @@ from grootboek.modules.money import AMOUNT_LIMIT
 
 __all__ = ["Budget", "Key", "Line", "LineRow", "UseRow"]
 
-Line = tuple[KeyPart, ...]
+Line = tuple[str, ...]
 """Names a line within its budget: ``("housing-2026",)``."""
 
 Key = tuple[KeyPart, ...]
@@ -47,7 +47,7 @@ class LineRow(Struct, frozen=True, array_like=True):
 class UseRow(Struct, frozen=True, array_like=True):
     """One open use of a line; a released key has none."""
 
-    line: tuple[KeyPart, ...]
+    line: tuple[str, ...]
     amount: int
     status: Literal["reserved", "consumed"]
 

@@ -260,6 +260,9 @@ class Localnet:
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS)
+        child = self._children.pop(k, None)
+        if child is not None:
+            child.wait()
         return True
 
     def _reasons(self, k: int) -> list[str]:

@@ -1,22 +1,26 @@
 //! The state tree against its definition, and its proofs at every height.
 
 use grootboek_core::Hash;
-use grootboek_core::hash::{Role, ZERO, join};
+use grootboek_core::hash::{Role, ZERO, digest, join};
 use grootboek_core::state::{Change, Trie};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 type Leaves = BTreeMap<Hash, Hash>;
+
+static LEAF: LazyLock<Role> = LazyLock::new(|| Role::new("state leaf"));
+static NODE: LazyLock<Role> = LazyLock::new(|| Role::new("state node"));
 
 /// The definition: empty, the leaf itself, or the hash of both halves.
 fn slow_root(leaves: &[(Hash, Hash)], depth: usize) -> Hash {
     match leaves {
         [] => ZERO,
-        [(key, value)] => Role::new("state leaf").hash(&join(key, value)),
+        [(key, value)] => LEAF.hash(&join(key, value)),
         _ => {
             let is_left = |(key, _): &(Hash, Hash)| key[depth / 8] << (depth % 8) & 0x80 == 0;
             let (left, right): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| is_left(leaf));
-            Role::new("state node").pair(&slow_root(&left, depth + 1), &slow_root(&right, depth + 1))
+            NODE.pair(&slow_root(&left, depth + 1), &slow_root(&right, depth + 1))
         }
     }
 }
@@ -75,7 +79,7 @@ proptest! {
 
 #[test]
 fn many_keys_at_once_and_one_by_one() {
-    let key = |i: u32| Role::new("test").hash(&i.to_le_bytes());
+    let key = |i: u32| digest(&i.to_le_bytes());
     let mut changes: Vec<Change> = (0..3_000).map(|i| Change { key: key(i), value: Some(key(i)) }).collect();
     changes.sort_by_key(|change| change.key);
     let (mut at_once, mut one_by_one) = (Trie::default(), Trie::default());

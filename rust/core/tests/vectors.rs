@@ -149,7 +149,9 @@ proptest! {
     fn any_buffer_is_judged(mut buffer in prop::collection::vec(any::<u8>(), 0..300), small: bool) {
         if small {
             // Mostly small lengths, so that frames fit.
-            buffer.iter_mut().for_each(|byte| *byte &= if *byte < 200 { 7 } else { 0xff });
+            for byte in &mut buffer {
+                *byte &= if *byte < 200 { 7 } else { 0xff };
+            }
         }
         let rules = Rules {
             chain: [0; 32],

@@ -9,7 +9,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The lock is only taken with the GIL released, and nothing under it asks for the GIL.
+/// Nothing under the lock asks for the GIL, and who has the GIL does not wait for the lock.
 #[pyclass(frozen, module = "grootboek._core")]
 pub struct Log(RwLock<log::Log>);
 
@@ -30,7 +30,7 @@ impl Log {
 
     #[getter]
     fn size(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.read().size())
+        self.quick(py, log::Log::size)
     }
 
     #[pyo3(signature = (entries, /))]
@@ -123,7 +123,8 @@ impl Log {
         end: Natural,
         bundles: Given,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let leaves = self.ask(py, &bundles, |log, bundles| log.leaves(start.0, end.0, bundles))?;
+        let bundles = bundles_of(&bundles)?;
+        let leaves = py.detach(|| self.read().leaves(start.0, end.0, &bundles)).map_err(into_py)?;
         Ok(joined(py, &leaves))
     }
 
@@ -154,16 +155,33 @@ impl Log {
         self.0.write().expect("no append panicked")
     }
 
+    /// A question about a few nodes, which takes longer only where bundles have to be hashed for it.
     fn ask<T: Send>(
         &self,
         py: Python<'_>,
         given: &Given,
         question: impl Fn(&log::Log, &Bundles) -> Result<T, LogError> + Send + Sync,
     ) -> PyResult<T> {
-        let bundle = |(number, leaves): &(Natural, PyBackedBytes)| Ok((number.0, hashes(leaves)?.to_vec()));
-        let bundles: Bundles = given.iter().map(bundle).collect::<PyResult<_>>()?;
-        py.detach(|| question(&self.read(), &bundles)).map_err(into_py)
+        let bundles = bundles_of(given)?;
+        let answer = if bundles.is_empty() {
+            self.quick(py, |log| question(log, &bundles))
+        } else {
+            py.detach(|| question(&self.read(), &bundles))
+        };
+        answer.map_err(into_py)
     }
+
+    /// A read that is shorter than giving the GIL away, unless an append is in its way.
+    fn quick<T: Send>(&self, py: Python<'_>, read: impl Fn(&log::Log) -> T + Send + Sync) -> T {
+        match self.0.try_read() {
+            Ok(log) => read(&log),
+            Err(_) => py.detach(|| read(&self.read())),
+        }
+    }
+}
+
+fn bundles_of(given: &Given) -> PyResult<Bundles> {
+    given.iter().map(|(number, leaves)| Ok((number.0, hashes(leaves)?.to_vec()))).collect()
 }
 
 fn into_py(error: LogError) -> PyErr {

@@ -41,8 +41,14 @@ _KINDS: Final[dict[str, type[Event]]] = {
 }
 _ITEMS: Final = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
 _CLASSES: Final = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
+_LISTS: Final = (
+    *(*_ITEMS, *_CLASSES),
+    *("bizTransactionList", "sourceList", "destinationList", "sensorElementList"),
+)
 _PART_BYTES: Final = 24_000
 """How many bytes of names one list of a part may have: half of what a command may."""
+_NODE: Final = ("@context", "@id", "@type", "id", "type")
+"""What JSON-LD lets any object have."""
 _OFFSET: Final = re.compile(r"[+-]((0\d|1[0-3]):[0-5]\d|14:00)", re.ASCII)
 _UNIT: Final = re.compile("[A-Z0-9]{2,3}", re.ASCII)
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
@@ -113,7 +119,12 @@ class _Reader:
     """Reads one event."""
 
     def __init__(self, event: Json, context: Mapping[str, str]) -> None:
-        self._event = event
+        # JSON-LD lets a list of one stand without its brackets.
+        self._event = {
+            name: [value] if name in _LISTS and not isinstance(value, list) else value
+            for name, value in event.items()
+            if value is not None
+        }
         self._context = context
         self._own: dict[str, Any] = {}
         """The user's own fields; those inside places under the place's name."""
@@ -129,7 +140,7 @@ class _Reader:
         private = self._private(kind)
         command = kind(eventID="urn:none", **fields)
         _check_dimensions(command, self._event)
-        given = self._optional("eventID", self._uri)
+        given = self._optional("eventID", self._uri) or self._optional("id", self._uri)
         event_id = given or hash_id(self._event, self._context)
         return Draft(structs.replace(command, eventID=event_id), private, own_id=given is not None)
 
@@ -144,6 +155,7 @@ class _Reader:
             "recordTime": None if recorded is None else millis(recorded, "recordTime"),
             "bizStep": self._word(cbv.BIZ_STEP, self._event.get("bizStep")),
             "disposition": self._word(cbv.DISPOSITION, self._event.get("disposition")),
+            "persistentDisposition": self._persistent(),
             "readPoint": self._place("readPoint"),
             "bizLocation": self._place("bizLocation"),
             "bizTransactionList": self._objects("bizTransactionList", self._transaction),
@@ -164,18 +176,17 @@ class _Reader:
             return tuple(dict.fromkeys(self._uri(name, value) for value in self._array(name)))
         if name in _CLASSES:
             return self._objects(name, self._quantity)
-        if name == "persistentDisposition":
-            return self._persistent()
         return self._optional(name, self._uri)
 
     # --- names ------------------------------------------------------------------------------------
 
     def _check_names(self, kind: type[Event]) -> None:
         """A field is the standard's, or its name is a URI: a typing error must not pass for a field."""
-        known = {*kind.__struct_fields__, "@context", "type", "@type"} - {"part", "parts", "extensions"}
+        known = {*kind.__struct_fields__, *_NODE} - {"part", "parts", "extensions"}
         for name, value in self._event.items():
             if name not in known:
-                require(":" in name, "field-unknown", f"{_short(name)} is no field of a {kind.__name__}")
+                own = ":" in name or name in self._context
+                require(own, "field-unknown", f"{_short(name)} is no field of a {kind.__name__}")
                 self._own[name] = value
 
     def _private(self, kind: type[Event]) -> dict[str, str]:
@@ -211,11 +222,7 @@ class _Reader:
         return word
 
     def _array(self, name: str) -> list[Any]:
-        value = self._event.get(name)
-        if value is None:
-            return []
-        require(isinstance(value, list), name, f"{name} is no list")
-        return list(value)
+        return self._event.get(name, [])
 
     def _objects(self, name: str, parse: Callable[[str, Json], T]) -> tuple[T, ...]:
         values = self._array(name)
@@ -318,8 +325,7 @@ def _check_private(name: str, value: object) -> None:
     if name == "ilmd":
         require(isinstance(value, dict), name, "ilmd is no object")
         return
-    elements = value if isinstance(value, list) else [None]
-    for element in elements:
+    for element in value if isinstance(value, list) else ():
         if not isinstance(element, dict):
             raise BadField(name, "sensorElementList holds what is no object")
         reports = element.get("sensorReport")

@@ -41,7 +41,17 @@ _TYPES: Final = {
 }
 _STANDARD: Final = frozenset(
     (
-        *("@context", "type", "eventID", "eventTime", "recordTime", "eventTimeZoneOffset"),
+        *(
+            "@context",
+            "@id",
+            "@type",
+            "id",
+            "type",
+            "eventID",
+            "eventTime",
+            "recordTime",
+            "eventTimeZoneOffset",
+        ),
         *("certificationInfo", "errorDeclaration", "parentID", "childEPCs", "childQuantityList"),
         *("epcList", "quantityList", "inputEPCList", "inputQuantityList", "outputEPCList"),
         *("outputQuantityList", "action", "transformationID", "bizStep", "disposition"),

@@ -41,13 +41,15 @@ class Vocabulary(Struct, frozen=True):
 
     def word(self, text: str, context: Mapping[str, str]) -> str | None:
         """The bare word, or the full URI of a word of another vocabulary; None where it is neither."""
+        if text in self.words:
+            return text
         full = expand(text.strip(), context)
         for host in ("https://ref.gs1.org/cbv/", "https://ns.gs1.org/cbv/", "http://ns.gs1.org/cbv/"):
             full = full.removeprefix(f"{host}{self.web}-")
         bare = full.removeprefix(f"urn:epcglobal:cbv:{self.urn}:")
         if bare in self.words:
             return bare
-        return bare if ":" in bare and bare == full else None
+        return full if ":" in full and bare == full else None
 
     def uri(self, word: str) -> str:
         """The word's URI, as event hashes have it."""
@@ -55,10 +57,12 @@ class Vocabulary(Struct, frozen=True):
 
 
 def expand(text: str, context: Mapping[str, str]) -> str:
-    """A compact URI in full (JSON-LD 1.1, section 4.1.5); any other text as it is."""
+    """A compact URI or a term of the context in full (JSON-LD 1.1, section 5.2); other text as it is."""
     prefix, colon, rest = text.partition(":")
+    if not colon:
+        return context.get(text, text)
     known = context.get(prefix)
-    return known + rest if colon and known is not None and not rest.startswith("//") else text
+    return known + rest if known is not None and not rest.startswith("//") else text
 
 
 def _vocabulary(field: str, web: str, urn: str, words: str) -> Vocabulary:

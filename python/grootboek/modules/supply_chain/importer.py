@@ -105,7 +105,7 @@ def _warnings(draft: Draft) -> Iterator[Problem]:
     command = draft.command
     if any(_UNREADABLE.match(name) and canonical(name) == name for name in names(command)):
         yield Problem("epc-form", "an EPC is none that the Tag Data Standard can read: it is taken as it is")
-    if not draft.own_id and {"extensions", "ilmd"} & set(draft.private):
+    if not draft.own_id and "extensions" in draft.private:
         yield Problem(
             "eventID",
             "the eventID is a hash of all fields, the user's own too: give the event an eventID of its own"

@@ -109,6 +109,7 @@ class Event(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw
     parts: Part = 1
     bizStep: Vocabulary | None = None
     disposition: Vocabulary | None = None
+    persistentDisposition: PersistentDisposition | None = None
     readPoint: Uri | None = None
     bizLocation: Uri | None = None
     bizTransactionList: Annotated[tuple[BizTransaction, ...], Meta(max_length=100)] = ()
@@ -127,7 +128,6 @@ class ObjectEvent(Event, frozen=True, array_like=True, forbid_unknown_fields=Tru
     action: Action
     epcList: EpcList = ()
     quantityList: QuantityList = ()
-    persistentDisposition: PersistentDisposition | None = None
     ilmd: Commitment | None = None
 
 
@@ -166,7 +166,6 @@ class TransformationEvent(Event, frozen=True, array_like=True, forbid_unknown_fi
     outputEPCList: EpcList = ()
     outputQuantityList: QuantityList = ()
     transformationID: Uri | None = None
-    persistentDisposition: PersistentDisposition | None = None
     ilmd: Commitment | None = None
 
 

@@ -231,7 +231,8 @@ def _steps(
     person = vault.pseudonym(f"welfare/{row.scheme}", "person", row.person)
     account = vault.put(person, "iban", row.iban)
     if options.settings.get("open") != "no":
-        yield Step(OpenScheme(row.scheme, row.currency, kind(row.period)), ADMINISTRATOR, wave=1)
+        scheme = OpenScheme(row.scheme, row.currency, kind(row.period), exclusions=row.exclusions or None)
+        yield Step(scheme, ADMINISTRATOR, wave=1)
     if options.settings.get("appropriate") != "no" and row.attempt == 1:
         balance = Appropriate(row.scheme, opening[row.scheme], f"list {mark}", opening=True)
         yield Step(balance, TREASURY, wave=2)

@@ -3,6 +3,7 @@
 from msgspec import structs
 
 from grootboek.ledger.module import Context, Rejected, View
+from grootboek.modules.days import day_number
 from grootboek.modules.welfare import enrolment
 from grootboek.modules.welfare import scheme as schemes_
 from grootboek.modules.welfare.rows import EntitlementRow, PaymentRow, budget, entitlements, payments
@@ -60,6 +61,7 @@ def instruct(ctx: Context, state: View, cmd: BulkDisburse, line: DisburseLine, *
 def settle(state: View, cmd: Settle) -> None:
     """Record the outcome; a returned payment re-opens its entitlement, and nothing else."""
     key = (cmd.scheme, cmd.beneficiary, cmd.period, cmd.component)
+    day_number(cmd.value_date)
     row = payments.require(state, "payment-unknown", *key, cmd.attempt)
     if row.status == cmd.outcome:
         return

@@ -4,6 +4,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from grootboek.modules.days import day_number
+
 __all__ = ["Kind", "Period", "days", "kind", "overlap"]
 
 Period = Annotated[str, Meta(pattern=r"^[12]\d{3}(-(0[1-9]|1[0-2])|-Q[1-4]|-W(0[1-9]|[1-4]\d|5[0-3]))?$")]
@@ -45,10 +47,8 @@ def _months(year: int, month: int, count: int) -> tuple[int, int]:
 
 
 def _day(year: int, month: int) -> int:
-    """Days from 1970-01-01 to the first of a month in the Gregorian calendar."""
-    shifted, place = (year - 1, month + 9) if month <= 2 else (year, month - 3)  # noqa: PLR2004  # the computus year starts in March
-    leaps = shifted // 4 - shifted // 100 + shifted // 400
-    return 365 * shifted + leaps + (153 * place + 2) // 5 - 719_468
+    """Days from 1970-01-01 to the first of a month."""
+    return day_number(f"{year:04}-{month:02}-01")
 
 
 def _first_monday(year: int) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from grootboek.modules.commitments import Commitment
+from grootboek.modules.days import Day
 from grootboek.modules.money import AMOUNT_LIMIT, Currency
 from grootboek.modules.welfare.periods import Kind, Period
 from grootboek.types import Millis
@@ -45,8 +46,6 @@ Reference = Annotated[str, Meta(min_length=1, max_length=64)]
 Positive = Annotated[int, Meta(gt=0, lt=AMOUNT_LIMIT)]
 Attempt = Annotated[int, Meta(ge=1, lt=2**31)]
 SetName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Day = Annotated[str, Meta(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
-"""A calendar date, YYYY-MM-DD (ISO 8601)."""
 
 
 class OpenScheme(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -1,0 +1,36 @@
+"""The demo as a newcomer runs it: one process, one JSON object, nothing left behind."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grootboek.node.localnet import Localnet
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
+    folder = tmp_path / "D"
+    command = [sys.executable, "-m", "grootboek.cli", "demo", "--json", "--keep", "--dir", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=170)
+    network = Localnet(folder)
+    try:
+        assert done.returncode == 0, done.stderr
+        shown = json.loads(done.stdout)
+        assert all(process.ready for process in network.status())
+    finally:
+        network.stop()
+    assert shown["lost"] == 0
+    assert shown["roots_equal"] is True
+    assert shown["receipts_verified"] == shown["transactions"] > 0
+    assert shown["committed"] > 1_500
+    assert shown["view_changes"] >= 1
+    assert shown["under_way"] >= 1
+    assert shown["refused"]
+    assert {one["module"]: one["as_expected"] for one in shown["sets"]} == {
+        "tax": True,
+        "welfare": True,
+        "supply_chain": True,
+    }

@@ -1,0 +1,269 @@
+"""The offline audit: silent on what is right, loud on any changed byte."""
+
+import random
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from grootboek import wire
+from grootboek._core import State
+from grootboek.errors import Damaged, Unavailable
+from grootboek.ledger import Ledger, Module, Registry, View, audit
+from grootboek.ledger.files import frame, segment_name
+from tests.ledger.disks import CrashDisk
+from tests.ledger.world import GENESIS, REGISTRY, Put, Shelf, World, certify, known_key, transaction
+
+SEGMENT = segment_name(0)
+
+
+def small() -> World:
+    """Two blocks, two snapshots, everything certified and durable."""
+    world = World()
+    for number in range(2):
+        world.execute(world.transaction(Put(f"k{number}", b"v")))
+        certify(world.ledger)
+        world.ledger.snapshot()
+    world.save()
+    return world
+
+
+@pytest.fixture(scope="module")
+def large() -> World:
+    """Some bundles, signed by many."""
+    world = World()
+    keys = [known_key("client", i) for i in range(20)]
+    while world.ledger.size < 900:
+        world.execute(
+            *(world.transaction(Put(f"k{i}", b"v"), Put("x", bytes([i])), keys=(keys[i],)) for i in range(20))
+        )
+        if world.ledger.height == 3:
+            certify(world.ledger)
+            world.ledger.snapshot()
+    certify(world.ledger)
+    world.save()
+    return world
+
+
+def test_the_report_of_a_good_directory(large: World) -> None:
+    seen: list[tuple[int, int]] = []
+    report = audit(GENESIS, large.disk, REGISTRY, lambda done, all_: seen.append((done, all_)))
+    ledger = large.ledger
+    assert (report.height, report.size, report.root) == (ledger.height, ledger.size, ledger.root)
+    assert (report.state, report.time, report.certified_size) == (ledger.state_root, ledger.time, ledger.size)
+    assert report.transactions == report.signatures == 20 * ledger.height
+    assert report.records == 2 * report.transactions
+    assert report.snapshots == (3,)
+    assert report.invariants == ("shelf: N1",)
+    assert seen[-1] == (ledger.size, ledger.size)
+    assert len(seen) == ledger.height
+
+
+def test_an_audit_changes_nothing(large: World) -> None:
+    disk = large.disk.copy()
+    audit(GENESIS, disk, REGISTRY)
+    assert (disk.now, disk.operations) == (large.disk.now, 0)
+
+
+def test_an_empty_directory_is_a_ledger_at_its_beginning() -> None:
+    report = audit(GENESIS, CrashDisk(), REGISTRY)
+    assert (report.height, report.size, report.certified_size) == (0, 0, 0)
+
+
+def test_every_byte_of_a_small_ledger_counts() -> None:
+    disk = small().disk
+    assert sorted(disk.now) == [
+        SEGMENT,
+        "log/certificate",
+        "log/synced",
+        "snapshots/0000000000000001",
+        "snapshots/0000000000000002",
+    ]
+    for name, data in disk.now.items():
+        for offset in range(len(data)):
+            with pytest.raises(Damaged):
+                audit(GENESIS, disk.flipped(name, offset, offset % 8), REGISTRY)
+
+
+def test_sampled_bytes_of_a_larger_ledger_count(large: World) -> None:
+    rng = random.Random(7)
+    assert "log/bundles" in large.disk.now
+    for name, data in large.disk.now.items():
+        for _ in range(12):
+            with pytest.raises(Damaged):
+                audit(GENESIS, large.disk.flipped(name, rng.randrange(len(data)), rng.randrange(8)), REGISTRY)
+
+
+def test_each_byte_of_the_bundles_counts(large: World) -> None:
+    data = large.disk.now["log/bundles"]
+    for offset in range(0, len(data), 5):
+        with pytest.raises(Damaged, match="log/bundles"):
+            audit(GENESIS, large.disk.flipped("log/bundles", offset), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    "name", [SEGMENT, "log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
+)
+def test_files_that_lost_their_end(large: World, name: str) -> None:
+    for lost in (1, 33, len(large.disk.now[name]) - 1):
+        disk = large.disk.copy()
+        disk.now[name] = disk.now[name][:-lost]
+        with pytest.raises(Damaged):
+            audit(GENESIS, disk, REGISTRY)
+
+
+@pytest.mark.parametrize(
+    "name", [SEGMENT, "log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
+)
+def test_files_that_grew(large: World, name: str) -> None:
+    disk = large.disk.copy()
+    disk.now[name] += b"\x01"
+    with pytest.raises(Damaged):
+        audit(GENESIS, disk, REGISTRY)
+
+
+def test_snapshots_that_do_not_belong_here(large: World) -> None:
+    disk = large.disk.copy()
+    disk.now["snapshots/0000000000000004"] = disk.now["snapshots/0000000000000003"]
+    with pytest.raises(Damaged, match="do not agree"):
+        audit(GENESIS, disk, REGISTRY)
+
+
+def test_the_place_is_named(large: World) -> None:
+    block = large.ledger.block(5)
+    place = large.ledger._log.position(block.start) + 30
+    disk = large.disk.flipped(SEGMENT, place)
+    for name in ("log/synced", "log/certificate", "log/bundles"):
+        disk.remove(name)
+    disk.write("log/bundles", b"")
+    with pytest.raises(Damaged, match=rf"{SEGMENT}, byte \d+, block 5 from entry {block.start} on"):
+        audit(GENESIS, disk, REGISTRY)
+
+
+def forged(world: World, entries: list[bytes]) -> CrashDisk:
+    """A log of these entries alone, as somebody would leave it who hides all that contradicts."""
+    disk = CrashDisk()
+    disk.append(SEGMENT, frame(entries))
+    assert world.ledger.size
+    return disk
+
+
+def test_a_signature_that_does_not_verify_is_found_without_any_certificate() -> None:
+    world = small()
+    entries = world.ledger._log.read(0, world.ledger.size)
+    header = wire.header_entries.decode(entries[0][1:])
+    entries[0] = b"\x01" + wire.encode(wire.HeaderEntry(header.header, (bytes(64),)))
+    with pytest.raises(Damaged, match="bad signature"):
+        audit(GENESIS, forged(world, entries), REGISTRY)
+
+
+def test_a_command_that_was_not_signed_is_found() -> None:
+    world = small()
+    entries = world.ledger._log.read(0, world.ledger.size)
+    record = wire.record_entries.decode(entries[1][1:])
+    command = wire.encode(wire.Command("shelf", "Put", 3, wire.encode(Put("k0", b"w")), bytes(16)))
+    fields = (record.transaction, 0, 1, command, record.outcome, record.events)
+    entries[1] = b"\x02" + wire.encode(wire.RecordEntry(*fields))
+    with pytest.raises(Damaged, match="other commands than were signed"):
+        audit(GENESIS, forged(world, entries), REGISTRY)
+
+
+def test_a_transaction_that_is_there_twice_is_found() -> None:
+    world = small()
+    entries = world.ledger._log.read(0, 3)
+    block = wire.block_entries.decode(entries[2][1:])
+    fields = {name: getattr(block, name) for name in block.__struct_fields__} | {"height": 2, "seq": 2}
+    entries += [*entries[:2], b"\x03" + wire.encode(wire.BlockEntry(**fields))]
+    with pytest.raises(Damaged, match="already"):
+        audit(GENESIS, forged(world, entries), REGISTRY)
+
+
+def test_an_entry_of_an_unknown_kind_is_found() -> None:
+    world = small()
+    entries = world.ledger._log.read(0, 3)
+    for extra in (b"\x04\x90", b"\x00", b"\x02\x90"):
+        with pytest.raises(Damaged):
+            audit(GENESIS, forged(world, [extra, *entries]), REGISTRY)
+
+
+def test_an_unsynced_end_inside_a_block_is_named_and_left_alone() -> None:
+    world = small()
+    whole = world.disk.copy()
+    world.disk.append(SEGMENT, b"\0\x05\x01ab")
+    before = dict(world.disk.now)
+    with pytest.raises(Damaged, match="starting the replica cuts that"):
+        audit(GENESIS, world.disk, REGISTRY)
+    assert world.disk.now == before
+    world.open(state=State())
+    assert world.disk.now == whole.now
+
+
+def test_the_wrong_genesis_file() -> None:
+    world = small()
+    other = World().genesis
+    changed = type(other)(
+        **{name: getattr(other, name) for name in other.__struct_fields__} | {"name": "other"}
+    )
+    with pytest.raises(Damaged):
+        audit(changed, world.disk, REGISTRY)
+
+
+def test_a_module_whose_invariant_does_not_hold_fails_the_audit() -> None:
+    class Wrong(Shelf):
+        name: ClassVar[str] = "shelf"
+
+        def invariants(self, state: View) -> Iterator[tuple[str, bool]]:
+            yield "W7", not list(state.scan(b"row\0"))
+
+    world = small()
+    assert issubclass(Wrong, Module)
+    with pytest.raises(Damaged, match="invariant W7"):
+        audit(GENESIS, world.disk, Registry.of(Wrong))
+
+
+def test_only_the_last_two_snapshots_are_kept_and_only_of_certified_blocks() -> None:
+    world = World()
+    with pytest.raises(Unavailable):
+        world.ledger.snapshot()
+    heights = []
+    for _ in range(4):
+        world.fill(2)
+        certify(world.ledger)
+        world.fill(1)
+        heights.append(world.ledger.snapshot())
+    assert heights == [2, 5, 8, 11]
+    assert world.disk.names("snapshots") == ["0000000000000008", "0000000000000011"]
+    world.save()
+    assert audit(GENESIS, world.disk, REGISTRY).snapshots == (8, 11)
+
+
+def test_a_snapshot_of_many_chunks() -> None:
+    world = World()
+    world.execute(*(world.transaction(*(Put(f"{i}/{j}", b"v") for j in range(100))) for i in range(12)))
+    certify(world.ledger)
+    world.ledger.snapshot()
+    world.save()
+    assert len(world.ledger.state) > 1_200
+    assert audit(GENESIS, world.disk, REGISTRY).snapshots == (1,)
+    name = "snapshots/0000000000000001"
+    for offset in range(0, len(world.disk.now[name]), 9_001):
+        with pytest.raises(Damaged, match="snapshots"):
+            audit(GENESIS, world.disk.flipped(name, offset), REGISTRY)
+
+
+def test_a_ledger_of_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grootboek.ledger.files.SEGMENT_BYTES", 5_000)
+    world = World()
+    while world.ledger.size < 1_300:
+        world.fill(1, each=30)
+    certify(world.ledger)
+    world.save()
+    assert len(world.disk.names("log")) > 5
+    assert audit(GENESIS, world.disk, REGISTRY).size == world.ledger.size
+    gone = world.disk.copy()
+    gone.remove(segment_name(512))
+    with pytest.raises(Damaged):
+        audit(GENESIS, gone, REGISTRY)
+    with pytest.raises(Damaged):
+        Ledger.open(GENESIS, gone, State(), REGISTRY)
+    assert transaction(Put("a", b""))
