@@ -9,12 +9,16 @@ from grootboek.ledger.module import Module
 from grootboek.modules.importing import Column
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
+from grootboek.modules.supply_chain import SupplyChain
+from grootboek.modules.supply_chain.importer import PREFIX_COLUMNS
 from grootboek.modules.tax import Tax
 from grootboek.modules.tax.importing.tables import INVOICE_COLUMNS, RATE_COLUMNS
+from grootboek.modules.welfare import Welfare
+from grootboek.modules.welfare.importer import BENEFIT_COLUMNS, SCHEME_COLUMNS
 from tests.modules.memory_view import MemoryView
 
 DOCS = Path(__file__).parents[2] / "docs/modules"
-MODULES = [Parties, Records, Tax]
+MODULES = [Parties, Records, SupplyChain, Tax, Welfare]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -27,11 +31,20 @@ def test_pages_name_what_the_module_has(module: type[Module]) -> None:
     assert {name.split("-")[0] for name, _ in module().invariants(MemoryView())} <= bold
 
 
-@pytest.mark.parametrize("column", [*INVOICE_COLUMNS, *RATE_COLUMNS], ids=lambda column: column.name)
-def test_pages_describe_columns(column: Column) -> None:
-    required = "yes " if column.required else ""
-    line = f"| `{column.name}` | {required}| {column.doc} |"
-    assert line in (DOCS / "tax.md").read_text()
+TABLES = {
+    "supply_chain": PREFIX_COLUMNS,
+    "tax": (*INVOICE_COLUMNS, *RATE_COLUMNS),
+    "welfare": (*BENEFIT_COLUMNS, *SCHEME_COLUMNS),
+}
+
+
+@pytest.mark.parametrize(("page", "columns"), TABLES.items(), ids=TABLES)
+def test_pages_describe_columns(page: str, columns: tuple[Column, ...]) -> None:
+    lines = (DOCS / f"{page}.md").read_text().splitlines()
+    described = [
+        f"| `{column.name}` | {'yes ' if column.required else ''}| {column.doc} |" for column in columns
+    ]
+    assert [line for line in described if line not in lines] == []
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from grootboek import errors
 from grootboek.cli.app import COMMANDS
 from grootboek.cli.exits import MEANING
 from grootboek.errors import CATALOGUE
@@ -17,6 +18,8 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ROW = re.compile(r"^\| `(\w+)` \| ([\d,]+) \|", re.MULTILINE)
 CODE = re.compile(r"\bGB-\d{4}\b")
+# Parts that only developers load (the simulator) may add rows of their own.
+ERRORS = {code: kind for code, kind in sorted(CATALOGUE.items()) if kind.__module__ == errors.__name__}
 BLOCK = re.compile(r"```(?:sh|console|bash)\n(.*?)```", re.DOTALL)
 
 
@@ -28,7 +31,7 @@ def errors_page() -> str:
         "Every error has a stable code. `grootboek explain CODE` prints the same.",
         "This page is made from `grootboek.errors` by `pytest tests/project --rewrite`.",
     ]
-    for code, kind in sorted(CATALOGUE.items()):
+    for code, kind in ERRORS.items():
         about = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
         lines += [
             "",
@@ -48,7 +51,7 @@ def test_the_errors_page_is_the_catalogue(request: pytest.FixtureRequest) -> Non
     assert page.read_text(encoding="utf-8") == errors_page()
 
 
-@pytest.mark.parametrize("kind", CATALOGUE.values(), ids=str)
+@pytest.mark.parametrize("kind", ERRORS.values(), ids=str)
 def test_each_error_says_what_and_what_to_do(kind: type) -> None:
     error = kind("the particulars", where="$.field")
     assert re.fullmatch(r"GB-[1-9]\d{3}", error.code)

@@ -152,7 +152,7 @@ class Node:
             return
         try:
             out = action(time.time_ns() // 1_000_000)
-        except Exception as error:  # noqa: BLE001  # whatever it is, this replica must not go on
+        except BaseException as error:  # noqa: BLE001  # whatever it is (a panic, too), it must not go on
             self._fail(error)
             return
         for to, frame in out.frames:
@@ -190,8 +190,10 @@ class Node:
         work = partial(self._make_durable, flush=flush)
         try:
             seq = await self._loop.run_in_executor(self._maintainer, work)
-        except Exception as error:  # noqa: BLE001  # the disk refused: stop, promise nothing more
+        except BaseException as error:
             self._fail(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
             return
         self._turn(lambda now: self.engine.stored(seq, now))
 

@@ -14,21 +14,34 @@ SECTOR = 512
 class _File:
     """What readers see, and what is certain to survive a crash."""
 
-    __slots__ = ("durable", "named", "now")
+    __slots__ = ("changed", "durable", "named", "now")
 
     def __init__(self) -> None:
         self.now = bytearray()
-        self.durable = b""
+        self.durable = bytearray()
+        self.changed = 0
+        """Where the two may begin to differ."""
         self.named = False
         """Whether the file's name survives a crash."""
 
+    def change(self, offset: int, data: bytes) -> None:
+        self.now[offset : offset + len(data)] = data
+        self.changed = min(self.changed, offset)
+
     def sync(self) -> None:
-        self.durable = bytes(self.now)
+        self.durable[self.changed :] = self.now[self.changed :]
+        self.changed = len(self.now)
+        self.named = True
+
+    def replace(self, data: bytes) -> None:
+        self.now, self.durable = bytearray(data), bytearray(data)
+        self.changed = len(data)
         self.named = True
 
     def copy(self) -> "_File":
         twin = _File()
-        twin.now, twin.durable, twin.named = bytearray(self.now), self.durable, self.named
+        twin.now, twin.durable = self.now.copy(), self.durable.copy()
+        twin.changed, twin.named = self.changed, self.named
         return twin
 
 
@@ -55,7 +68,8 @@ class SimulatedDisk:
         """See Disk. A full disk takes the part that fits, then refuses."""
         self._change(name)
         fits = self._take_space(len(data))
-        self._files.setdefault(name, _File()).now += data[:fits]
+        file = self._files.setdefault(name, _File())
+        file.change(len(file.now), data[:fits])
         if fits < len(data):
             raise StorageError("No space left on device", where=name)
 
@@ -63,7 +77,7 @@ class SimulatedDisk:
         """See Disk."""
         self._change(name)
         self.bytes_written += len(data)
-        self._files.setdefault(name, _File()).now[offset : offset + len(data)] = data
+        self._files.setdefault(name, _File()).change(offset, data)
 
     def sync(self, name: str) -> None:
         """See Disk."""
@@ -79,9 +93,7 @@ class SimulatedDisk:
         self.syncs += 1
         if self._take_space(len(data)) < len(data):
             raise StorageError("No space left on device", where=name)
-        file = self._files[name] = _File()
-        file.now += data
-        file.sync()
+        self._files.setdefault(name, _File()).replace(data)
 
     def read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
         """See Disk."""
@@ -99,8 +111,7 @@ class SimulatedDisk:
         self._change(name)
         self.syncs += 1
         file = self._files[name]
-        del file.now[size:]
-        file.sync()
+        file.replace(bytes(file.now[:size]))
 
     def remove(self, name: str) -> None:
         """See Disk."""
@@ -121,13 +132,13 @@ class SimulatedDisk:
             if not file.named and rng.random() < 1 / 3:
                 del self._files[name]
                 continue
-            file.now = bytearray(_survivor(file.durable, bytes(file.now), rng))
-            file.sync()
+            file.replace(_survivor(bytes(file.durable), bytes(file.now), rng))
 
     def flip(self, name: str, offset: int, bit: int = 0) -> None:
         """Change one bit at rest."""
-        self._files[name].now[offset] ^= 1 << bit
-        self._files[name].sync()
+        file = self._files[name]
+        file.change(offset, bytes([file.now[offset] ^ 1 << bit]))
+        file.sync()
 
     def copy(self) -> Self:
         """An independent disk with the same files, and no faults."""

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from grootboek._core import SigningKey, State
@@ -26,8 +26,15 @@ __all__ = ["Network", "network"]
 class Network:
     """A running network: its genesis file, its nodes and a key for each role of its modules."""
 
-    def __init__(self, genesis: Genesis, nodes: list[Node], roles: dict[str, SigningKey]) -> None:
+    def __init__(
+        self,
+        genesis: Genesis,
+        nodes: list[Node],
+        roles: dict[str, SigningKey],
+        modules: Sequence[type[Module]],
+    ) -> None:
         self.genesis = genesis
+        self._modules = modules
         self.nodes = nodes
         self.keys = roles
         """Role (``tax.authority``) -> the key of a party that holds it."""
@@ -37,13 +44,10 @@ class Network:
 
         Use it as ``async with network.client("tax.authority") as client``. Raises ConfigError.
         """
-        if signer is None:
-            return AsyncClient(self.genesis, key=new_key())
-        if isinstance(signer, SigningKey):
-            return AsyncClient(self.genesis, key=signer)
-        if signer not in self.keys:
+        if isinstance(signer, str) and signer not in self.keys:
             raise ConfigError(f"no such role; there are {', '.join(sorted(self.keys))}", where=signer)
-        return AsyncClient(self.genesis, key=self.keys[signer])
+        key = self.keys[signer] if isinstance(signer, str) else signer or new_key()
+        return AsyncClient(self.genesis, key=key, modules=self._modules)
 
 
 def new_key() -> SigningKey:
@@ -77,7 +81,7 @@ async def network(
             await node.start()
             stack.push_async_callback(node.stop)
             await _serve(node, one, stack)
-        yield Network(genesis, nodes, keys)
+        yield Network(genesis, nodes, keys, active)
     if failed.done():
         failed.result()
 

@@ -235,8 +235,13 @@ def _split(line: str, delimiter: str) -> list[str]:
         return []
 
 
+def _name(text: str) -> str:
+    """A column's name as it is compared: in lower case, a space or hyphen as an underscore."""
+    return re.sub(r"[\s-]+", "_", text.strip().lower())
+
+
 def _names(header: Sequence[str]) -> list[str]:
-    return [name.strip().lower() for name in header]
+    return [_name(name) for name in header]
 
 
 def _first_line(source: Source) -> str:
@@ -246,7 +251,7 @@ def _first_line(source: Source) -> str:
 
 def _wanted(columns: Sequence[Column], options: Options) -> set[str]:
     """The names that our columns have in the header."""
-    return {options.columns.get(column.name, column.name).strip().lower() for column in columns}
+    return {_name(options.columns.get(column.name, column.name)) for column in columns}
 
 
 def _sniff(source: Source, columns: Sequence[Column], options: Options) -> str:
@@ -276,7 +281,7 @@ def _places(
 
 
 def _place(source: Source, column: Column, options: Options, names: list[str]) -> int | None:
-    theirs = options.columns.get(column.name, column.name).strip().lower()
+    theirs = _name(options.columns.get(column.name, column.name))
     count = names.count(theirs)
     if count > 1:
         raise ImportFileError(f"the header names {theirs!r} twice", where=str(source.path))
