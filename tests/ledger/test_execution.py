@@ -231,11 +231,19 @@ class BrokenState:
 
 def test_a_failing_store_is_remembered_even_where_the_module_catches_it() -> None:
     store = Store(BrokenState(), [])  # type: ignore[arg-type]  # as much of a state as is used
-    for read in (lambda view: view.get(b"a"), lambda view: view.scan(b"")):
+    for read in (get, scan):
         view = Unit(BlockWrites(store), Limits())
         with pytest.raises(StorageError):
             read(view)
         assert isinstance(view.failure, StorageError)
+
+
+def get(view: Unit) -> object:
+    return view.get(b"a")
+
+
+def scan(view: Unit) -> object:
+    return view.scan(b"")
 
 
 KEYS = st.sampled_from([bytes(k) for k in (b"a", b"ab", b"abc", b"b", b"ba", b"c", b"a\0", b"\xff", b"")])
@@ -243,31 +251,27 @@ VALUES = st.none() | st.sampled_from([b"1", b"2", b"3"])
 LAYER = st.dictionaries(KEYS, VALUES)
 
 
-@given(LAYER, LAYER, LAYER, KEYS, st.none() | KEYS, st.integers(-1, 12))
+@given(st.tuples(LAYER, LAYER, LAYER), KEYS, st.none() | KEYS, st.integers(-1, 12))
 def test_a_scan_sees_the_three_layers_as_one(
-    base: dict[bytes, bytes | None],
-    block: dict[bytes, bytes | None],
-    own: dict[bytes, bytes | None],
-    prefix: bytes,
-    after: bytes | None,
-    limit: int,
+    layers: tuple[dict[bytes, bytes | None], ...], prefix: bytes, after: bytes | None, limit: int
 ) -> None:
+    base, block, own = layers
     state = State()
     state.commit(1, [(b"\x01m" + key, value) for key, value in base.items() if value is not None])
-    state.commit(2, [(b"\x01l" + b"x", b"other module"), (b"\x01n" + b"x", b"other module")])
+    state.commit(2, [(b"\x01lx", b"other module"), (b"\x01nx", b"other module")])
     writes = BlockWrites(Store(state, []))
     writes.apply({b"\x01m" + key: value for key, value in block.items()})
-    writes.apply({b"\x01n" + b"y": b"other module"})
+    writes.apply({b"\x01ny": b"other module"})
     view = Unit(writes, Limits())
     view.begin(b"\x01m")
     for key, value in own.items():
-        view.delete(key) if value is None else view.put(key, value)
+        if value is None:
+            view.delete(key)
+        else:
+            view.put(key, value)
     model = {key: value for key, value in (base | block | own).items() if value is not None}
-    expected = [
-        (key, model[key])
-        for key in sorted(model)
-        if key.startswith(prefix) and (after is None or key > after)
-    ]
+    chosen = [key for key in sorted(model) if key.startswith(prefix) and (after is None or key > after)]
+    expected = [(key, model[key]) for key in chosen]
     assert list(view.scan(prefix, after, limit)) == expected[: max(limit, 0)]
     assert {key: view.get(key) for key in model} == model
 

@@ -1,8 +1,11 @@
 """Receipts, answers and state proofs, checked by the core's verifiers alone."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from grootboek import wire
 from grootboek._core import (
@@ -17,7 +20,7 @@ from grootboek._core import (
 from grootboek.errors import BadCertificate, GrootboekError, NotFound, Pruned, Unavailable
 from grootboek.ledger import check_certificate, state_key
 from grootboek.ledger.files import frame
-from grootboek.wire import Certificate, Final, Receipt, Refused, StateProof
+from grootboek.wire import Final, Receipt, Refused
 from tests.ledger.world import (
     GENESIS,
     Add,
@@ -80,10 +83,8 @@ def test_a_receipt_holds_and_no_flipped_bit_does(count: int, records: list[int] 
     for position in range(0, 8 * len(data), 3):
         changed = bytearray(data)
         changed[position // 8] ^= 1 << position % 8
-        try:
+        with suppress(GrootboekError, ValueError):
             assert not receipt_holds(bytes(changed)), position
-        except (GrootboekError, ValueError):
-            pass
 
 
 def test_a_receipt_of_one_record_shows_nothing_of_the_others() -> None:
@@ -136,7 +137,7 @@ def test_an_answer_proves_each_final_result() -> None:
     assert wire.decode(wire.answers, wire.encode(answer)) == answer
     assert answer.results == tuple(results)
     assert 1 < len(answer.ranges) < len(finals)
-    leaves = {}
+    leaves: dict[int, bytes] = {}
     for item in answer.ranges:
         root, paths = range_paths(certificate.size, item.start, item.leaves, item.nodes)
         assert root == certificate.root
@@ -181,10 +182,8 @@ def test_state_proofs_of_presence_and_absence(key: str) -> None:
         for position in range(height, 8 * len(data), 37):
             changed = bytearray(data)
             changed[position // 8] ^= 1 << position % 8
-            try:
+            with suppress(GrootboekError, ValueError):
                 assert not state_proof_holds(bytes(changed), "shelf", raw), position
-            except (GrootboekError, ValueError):
-                pass
 
 
 def test_a_state_proof_of_another_value_or_key_fails() -> None:
@@ -193,15 +192,11 @@ def test_a_state_proof_of_another_value_or_key_fails() -> None:
     proof = world.ledger.state_proof("shelf", rows.key("k1"), 3)
     assert proof.value is not None
     for wrong in (
-        StateProof(proof.module, proof.key, None, *list_of(proof)[3:]),
-        StateProof(proof.module, rows.key("k9"), proof.value, *list_of(proof)[3:]),
-        StateProof("shelves", proof.key, proof.value, *list_of(proof)[3:]),
+        replace(proof, value=None),
+        replace(proof, key=rows.key("k9")),
+        replace(proof, module="shelves"),
     ):
         assert not state_proof_holds(wire.encode(wrong), wrong.module, wrong.key)
-
-
-def list_of(proof: StateProof) -> list[object]:
-    return [getattr(proof, name) for name in proof.__struct_fields__]
 
 
 def test_state_proofs_that_cannot_be_given() -> None:
@@ -225,11 +220,6 @@ def test_state_proofs_that_cannot_be_given() -> None:
         world.ledger.state_proof("shelf", b"", 4)
 
 
-def broken(certificate: Certificate, **changes: object) -> Certificate:
-    fields = {name: getattr(certificate, name) for name in certificate.__struct_fields__}
-    return Certificate(**(fields | changes))
-
-
 def test_certificates_that_are_no_quorums_word() -> None:
     world, _ = world_with(1)
     good = certify(world.ledger)
@@ -237,18 +227,18 @@ def test_certificates_that_are_no_quorums_word() -> None:
     signatures = good.cosignatures
     header = world.ledger._log.read(0, 1)[0]
     for bad in (
-        broken(good, cosignatures=()),
-        broken(good, cosignatures=signatures[:2]),
-        broken(good, cosignatures=signatures[::-1]),
-        broken(good, cosignatures=(signatures[0], *signatures[:2])),
-        broken(good, cosignatures=(*signatures[:2], wire.Cosignature(4, 1, bytes(64)))),
-        broken(good, cosignatures=(*signatures[:2], wire.Cosignature(3, 1, bytes(64)))),
-        broken(good, size=good.size - 1),
-        broken(good, root=bytes(32)),
-        broken(good, path=good.path[:-1]),
-        broken(good, block=header),
-        broken(good, block=b""),
-        broken(good, block=bytes(70_000)),
+        replace(good, cosignatures=()),
+        replace(good, cosignatures=signatures[:2]),
+        replace(good, cosignatures=signatures[::-1]),
+        replace(good, cosignatures=(signatures[0], *signatures[:2])),
+        replace(good, cosignatures=(*signatures[:2], wire.Cosignature(4, 1, bytes(64)))),
+        replace(good, cosignatures=(*signatures[:2], wire.Cosignature(3, 1, bytes(64)))),
+        replace(good, size=good.size - 1),
+        replace(good, root=bytes(32)),
+        replace(good, path=good.path[:-1]),
+        replace(good, block=header),
+        replace(good, block=b""),
+        replace(good, block=bytes(70_000)),
         certificate_of(world.ledger, world.ledger.block(3).raw, world.ledger.size),
     ):
         with pytest.raises(BadCertificate):

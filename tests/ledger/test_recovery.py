@@ -4,7 +4,7 @@ import pytest
 
 from grootboek import wire
 from grootboek._core import State
-from grootboek.errors import Damaged, Diverged, GenesisError, StorageError
+from grootboek.errors import CommandFailed, Damaged, Diverged, GenesisError, StorageError
 from grootboek.ledger import Ledger, Registry
 from grootboek.ledger.files import segment_name
 from grootboek.ledger.reading import Head
@@ -229,16 +229,20 @@ def test_a_disk_that_refuses_is_a_storage_error(operation: str, monkeypatch: pyt
 
     monkeypatch.setattr(world.disk, operation, refuse)
     with pytest.raises(StorageError):
-        world.fill(1)
-        world.save()
+        fill_and_save(world)
     monkeypatch.undo()
     world.state.crash()
     assert world.open().height >= heads[-1].height
 
 
+def fill_and_save(world: World) -> None:
+    world.fill(1)
+    world.save()
+
+
 def test_a_crash_in_a_command_leaves_the_ledger_as_it_was() -> None:
     world, heads = heads_of(2)
-    with pytest.raises(Exception, match="shelf.Fail"):
+    with pytest.raises(CommandFailed, match=r"shelf\.Fail"):
         world.execute(world.transaction(Add("n", 1), Fail("memory")))
     assert world.ledger.head == heads[-1]
     assert world.open(state=State()).head == heads[-1]

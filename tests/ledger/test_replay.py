@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from grootboek import wire
 from grootboek._core import State, verify_consistency
 from grootboek.errors import BadProof, Diverged
 from grootboek.ledger import Context, Ledger, Module, Registry, View, command
+from grootboek.ledger.blocks import parse
 from grootboek.ledger.files import frame
 from grootboek.wire import Certificate
 from tests.ledger.disks import CrashDisk
@@ -122,11 +124,7 @@ def test_ordering_drops_the_beginning_of_a_block_that_was_fetched(ahead: World) 
 def changed_entry(ledger: Ledger, at: int, **changes: object) -> bytes:
     """The first block, with fields of one of its entries changed."""
     entries = ledger._log.read(0, ledger.block(1).index + 1)
-    kind, raw = entries[at][:1], entries[at][1:]
-    decoder = {b"\x01": wire.header_entries, b"\x02": wire.record_entries, b"\x03": wire.block_entries}[kind]
-    value = decoder.decode(raw)
-    fields = {name: getattr(value, name) for name in value.__struct_fields__} | changes
-    entries[at] = kind + wire.encode(type(value)(**fields))
+    entries[at] = entries[at][:1] + wire.encode(replace(parse(entries[at]), **changes))
     return frame(entries)
 
 
@@ -171,7 +169,7 @@ def test_a_module_that_behaves_otherwise_is_found_at_its_command(ahead: World) -
         version: ClassVar[int] = 3
 
         @command
-        def put(self, ctx: Context, state: View, cmd: Put) -> None:
+        def put(self, _: Context, state: View, cmd: Put) -> None:
             rows.put(state, rows.row(cmd.value), cmd.key)
 
     assert Shelf.version == Other.version

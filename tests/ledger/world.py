@@ -95,16 +95,16 @@ class Shelf(Module):
     version: ClassVar[int] = 3
 
     @command
-    def put(self, ctx: Context, state: View, cmd: Put) -> None:
+    def put(self, _: Context, state: View, cmd: Put) -> None:
         rows.put(state, Row(cmd.value), cmd.key)
         state.emit(Changed(cmd.key))
 
     @command
-    def delete(self, ctx: Context, state: View, cmd: Delete) -> None:
+    def delete(self, _: Context, state: View, cmd: Delete) -> None:
         rows.delete(state, cmd.key)
 
     @command
-    def add(self, ctx: Context, state: View, cmd: Add) -> None:
+    def add(self, _: Context, state: View, cmd: Add) -> None:
         before = numbers.get(state, cmd.key) or Number(0)
         after = Number(before.value + cmd.amount)
         numbers.put(state, after, cmd.key)
@@ -113,12 +113,12 @@ class Shelf(Module):
             raise Rejected("above-ceiling")
 
     @command
-    def count(self, ctx: Context, state: View, cmd: Count) -> None:
+    def count(self, _: Context, state: View, cmd: Count) -> None:
         found = [key for key, _ in state.scan(rows.key() + b"\x02" + cmd.prefix.encode())]
         numbers.put(state, Number(len(found)), cmd.into)
 
     @command
-    def fail(self, ctx: Context, state: View, cmd: Fail) -> None:
+    def fail(self, _: Context, state: View, cmd: Fail) -> None:
         rows.put(state, Row(b"never"), "failed")
         state.emit(Changed("failed"))
         raise FAILURES[cmd.way]

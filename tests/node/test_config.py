@@ -21,7 +21,6 @@ def test_the_defaults() -> None:
     settings = load(None, BASE, {})
     assert settings == Settings(data=Path("data"), genesis=Path("genesis.json"))
     assert settings.key_file == Path("data/keys")
-    assert settings.admin_socket == Path("data/admin.sock")
     assert (settings.log_format, settings.log_level) == ("auto", "info")
 
 
@@ -33,11 +32,10 @@ def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
 
 
 def test_paths_in_a_file_start_at_its_folder(tmp_path: Path) -> None:
-    path = write(tmp_path, 'data = "."\ngenesis = "../g.json"\nadmin = "/run/a"\npassphrase_file = "p"\n')
+    path = write(tmp_path, 'data = "."\ngenesis = "../g.json"\npassphrase_file = "p"\n')
     settings = load(path, {}, {})
     assert settings.data == tmp_path
     assert settings.genesis == tmp_path / "../g.json"
-    assert settings.admin_socket == Path("/run/a")
     assert settings.passphrase_file == tmp_path / "p"
     assert load(path, {"GROOTBOEK_DATA": "here"}, {"genesis": Path("there")}).data == Path("here")
     assert load(path, {}, {"genesis": Path("there")}).genesis == Path("there")

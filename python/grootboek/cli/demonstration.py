@@ -32,7 +32,7 @@ __all__ = ["SETS", "Demonstration", "Findings", "SetFindings"]
 SETS = ("tax", "welfare", "supply_chain")
 EXPECTED = "expected.json"
 """In each set: which rows must be refused, and by which rule."""
-KILL_AT = 4
+KILL_AT = 8
 """The primary is killed when this transaction of the imports is sent."""
 CITIZENS = 8
 """How many others anchor documents all the time."""
@@ -70,8 +70,9 @@ class Findings(Struct, frozen=True, kw_only=True):
     receipts_verified: int
     """Offline, from their text form and the genesis file."""
     lost: int
-    """Acknowledged transactions that a replica does not have."""
+    """Acknowledged transactions that the killed replica cannot prove to have."""
     roots_equal: bool
+    """Whether all replicas have the same log and the same state: what one has, all have."""
     height: int
     killed: str
     """The primary that got SIGKILL while transactions were under way."""
@@ -106,6 +107,7 @@ class Demonstration:
         self._sent = self._under_way = 0
         self._killed: asyncio.Task[int] | None = None
         self._primary = ""
+        self._staged = asyncio.Barrier(len(SETS))
         self._over = asyncio.Event()
 
     async def run(self) -> Findings:
@@ -125,9 +127,12 @@ class Demonstration:
             self._over.set()
             await asyncio.gather(*citizens)
             status = await self._calm(client)
-        self._say(f"checking {len(self._acknowledged):,} receipts offline, and every replica's log")
+        self._say(f"verifying {len(self._acknowledged):,} receipts offline")
         verified = self._verify_receipts()
-        lost = sum([await self._missing(replica.name) for replica in self._genesis.replicas])
+        self._say(f"comparing all replicas, and looking up each transaction at {self._primary}")
+        logs = {await self._log_of(replica.name) for replica in self._genesis.replicas}
+        states = {(one.height, one.root) for one in status}
+        lost = await self._missing(self._primary)
         return Findings(
             committed=sum(result.outcomes.count(APPLIED) for result in self._acknowledged.values()),
             transactions=len(self._acknowledged),
@@ -135,7 +140,7 @@ class Demonstration:
             view_changes=max(one.view for one in status),
             receipts_verified=verified,
             lost=lost,
-            roots_equal=len({(one.height, one.root) for one in status}) == 1,
+            roots_equal=len(logs) == len(states) == 1,
             height=status[0].height,
             killed=self._primary,
             under_way=under_way,
@@ -155,6 +160,7 @@ class Demonstration:
         ):
             staged = await asyncio.to_thread(stage, module, paths, vault=vault, staging=staging)
             self._say(f"importing {staged.accepted:,} {name} rows from {len(staged.files)} files")
+            await self._staged.wait()
             await send_staged(self._genesis, staging, keyring, self._importer(client), _unwatched)
             done = report(staged, staging)
         expected = json.loads((folder / EXPECTED).read_text(encoding="utf-8"))
@@ -212,7 +218,8 @@ class Demonstration:
         while time.monotonic() < deadline:
             answers = (await client.status()).values()
             status = [one for one in answers if isinstance(one, NodeStatus) and not one.reasons]
-            if len(status) == len(self._genesis.replicas) and len({one.height for one in status}) == 1:
+            heights = {height for one in status for height in (one.height, one.certified_height)}
+            if len(status) == len(self._genesis.replicas) and len(heights) == 1:
                 return status
             await asyncio.sleep(POLL_SECONDS)
         raise DemoFailed(f"the replicas are not equally far after {CALM_SECONDS:.0f} s")
@@ -230,6 +237,12 @@ class Demonstration:
             except ProofError as error:
                 self._say(f"{identity.hex()}: {error}")
         return good
+
+    async def _log_of(self, replica: str) -> tuple[int, bytes]:
+        """Size and root of a replica's certified log, verified."""
+        async with AsyncClient(self._genesis, [replica]) as client:
+            checkpoint = await client.checkpoint()
+        return checkpoint.size, checkpoint.root
 
     async def _missing(self, replica: str) -> int:
         """How many acknowledged transactions this replica cannot prove to have."""

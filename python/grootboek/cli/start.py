@@ -23,8 +23,7 @@ def start(
     ] = None,
     listen: Annotated[str | None, Parameter(help="host:port for other replicas.")] = None,
     api: Annotated[str | None, Parameter(help="host:port of the HTTP API.")] = None,
-    admin: Annotated[Path | None, Parameter(help="The Unix socket for administration.")] = None,
-    metrics: Annotated[str | None, Parameter(help="host:port for metrics and health without TLS.")] = None,
+    metrics: Annotated[str | None, Parameter(help="host:port for metrics without TLS.")] = None,
     passphrase_file: Annotated[Path | None, Parameter(help="A file with the key file's passphrase.")] = None,
     log_format: Annotated[
         Literal["auto", "text", "json"] | None, Parameter(help="How log lines look.")
@@ -47,7 +46,6 @@ def start(
         "replica": replica,
         "listen": listen,
         "api": api,
-        "admin": admin,
         "metrics": metrics,
         "passphrase_file": passphrase_file,
         "log_format": "json" if json else log_format,

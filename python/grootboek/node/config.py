@@ -40,10 +40,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``host:port`` where other replicas connect; by default the address in the genesis file."""
     api: str | None = None
     """``host:port`` of the HTTP API; by default the one in the genesis file."""
-    admin: Path | None = None
-    """The Unix socket for administration; by default ``admin.sock`` in the data directory."""
     metrics: str | None = None
-    """``host:port`` that serves metrics and health without TLS; by default only the API serves them."""
+    """``host:port`` that serves the metrics without TLS; by default only the API serves them."""
     passphrase_file: Path | None = None
     """A file (mode 0600) with the passphrase of the key file; by default ``.passphrase`` beside the
     key file where there is one, else a prompt."""
@@ -56,15 +54,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The replica's private keys."""
         return self.data / "keys"
 
-    @property
-    def admin_socket(self) -> Path:
-        """The Unix socket for administration."""
-        return self.admin or self.data / "admin.sock"
-
 
 KEYS: Final = Settings.__struct_fields__
 _ADDRESSES: Final = ("listen", "api", "metrics")
-_PATHS: Final = ("data", "genesis", "admin", "passphrase_file")
+_PATHS: Final = ("data", "genesis", "passphrase_file")
 
 
 def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, object]) -> Settings:

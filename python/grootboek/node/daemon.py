@@ -2,8 +2,6 @@
 
 import asyncio
 import base64
-import fcntl
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -11,11 +9,12 @@ from pathlib import Path
 
 import structlog
 import uvloop
+from prometheus_client import start_http_server
 
 from grootboek._core import State
 from grootboek.api import ApiServer, ApiSettings
-from grootboek.disk import RealDisk
-from grootboek.errors import Damaged, GrootboekError, Locked, StorageError
+from grootboek.disk import FolderLock, RealDisk
+from grootboek.errors import Damaged, GrootboekError
 from grootboek.ledger import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import server_context
@@ -39,29 +38,12 @@ def run(settings: Settings) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     genesis = Genesis.load(settings.genesis)
     keys = keystore.unlock(settings.key_file, settings.passphrase_file, ReplicaKeys)
-    lock = _lock(settings.data)
-    try:
-        uvloop.run(_serve(settings, genesis, keys))
-    except GrootboekError as error:
-        log.error("stopped", code=error.code, reason=str(error), fix=error.fix)  # noqa: TRY400  # no traceback
-        raise
-    finally:
-        os.close(lock)
-
-
-def _lock(folder: Path) -> int:
-    """Take the data directory for this process; raises Locked where another one has it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageError(error.strerror or str(error), where=str(folder)) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Locked(where=str(folder)) from error
-    return lock
+    with FolderLock(settings.data):
+        try:
+            uvloop.run(_serve(settings, genesis, keys))
+        except GrootboekError as error:
+            log.error("stopped", code=error.code, reason=str(error), fix=error.fix)  # noqa: TRY400  # no traceback
+            raise
 
 
 def _open_state(folder: Path) -> State:
@@ -96,6 +78,9 @@ async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> Non
     certificate = base64.b64decode(info.api_certificate)
     api = ApiServer(node, ApiSettings(host=host, port=port), server_context(certificate, keys.api))
     await asyncio.to_thread(api.start)
+    if settings.metrics:
+        metrics_host, metrics_port = split_address(settings.metrics, "metrics")
+        start_http_server(metrics_port, metrics_host, node.registry)
     log.info("serving", replica=info.name, mesh=settings.listen or info.address, api=f"{host}:{port}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, end)

@@ -38,6 +38,7 @@ from grootboek.consensus import (
     TimerFired,
     decode_record,
 )
+from grootboek.errors import Damaged
 from grootboek.ledger import Block, Ledger
 from grootboek.node.bodies import Bodies
 from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
@@ -97,7 +98,13 @@ class Engine:
         ledger: Ledger,
         journal: tuple[Journal, Sequence[bytes]],
     ) -> None:
-        """``journal``: what ``Journal.open`` returned. Call ``start`` next."""
+        """``journal``: what ``Journal.open`` returned. Call ``start`` next.
+
+        Raises Damaged where the journal is gone while the log holds blocks: this replica has voted
+        and cannot know what, so it must not vote again under the same keys.
+        """
+        if journal[0].created and ledger.height:
+            raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
         self.genesis = genesis
         self.me = me
         self.ledger = ledger
