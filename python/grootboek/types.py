@@ -207,7 +207,7 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         _check_name(self.name, "$.name")
         if not self.replicas:
             raise GenesisError("needs at least one replica", where="$.replicas")
-        _check_entries_fit(self.limits)
+        _check_limits(self.limits)
         seen: set[str] = set()
         for i, replica in enumerate(self.replicas):
             _check_name(replica.name, f"$.replicas[{i}].name")
@@ -245,11 +245,13 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         raise GenesisError(f"no replica is called {name!r} (there are {names})", where="$.replicas")
 
 
-def _check_entries_fit(limits: Limits) -> None:
-    """A log entry's length has 16 bits, and a record holds a command, its events and about 100 bytes."""
+def _check_limits(limits: Limits) -> None:
+    """A log entry's length has 16 bits, and a record holds a command, its events and 118 bytes more."""
     room = 65_000
     if limits.command_bytes + limits.event_bytes > room:
         raise GenesisError(f"command_bytes + event_bytes must be at most {room}", where="$.limits")
+    if limits.key_bytes > 16_000:  # noqa: PLR2004  # the state takes 16,384, the module's name included
+        raise GenesisError("must be at most 16,000", where="$.limits.key_bytes")
     if limits.signers > 16:  # noqa: PLR2004  # wire.Header
         raise GenesisError("must be at most 16", where="$.limits.signers")
 

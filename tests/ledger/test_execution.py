@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from grootboek import wire
 from grootboek._core import State
-from grootboek.errors import CommandFailed, StorageError
+from grootboek.errors import CommandFailed, GenesisError, StorageError
 from grootboek.ledger.execution import RESERVED
 from grootboek.ledger.overlay import BlockWrites, BudgetExceeded, Unit
 from grootboek.ledger.store import Store
@@ -199,6 +199,33 @@ def test_a_budget_counts_even_where_the_module_catches_it() -> None:
     with pytest.raises(BudgetExceeded):
         view.get(b"a")
     assert view.exceeded
+
+
+def test_a_key_that_is_too_long_cannot_even_be_looked_for() -> None:
+    view = unit(Limits(key_bytes=10))
+    for prefix, after in [(bytes(11), None), (b"", bytes(11))]:
+        with pytest.raises(BudgetExceeded):
+            view.scan(prefix, after)
+    view = unit(Limits(key_bytes=10))
+    with pytest.raises(BudgetExceeded):
+        view.get(bytes(11))
+    assert view.exceeded
+
+
+@pytest.mark.parametrize("limits", [{"command_bytes": 60_000}, {"signers": 17}, {"key_bytes": 16_001}])
+def test_limits_beyond_what_an_entry_or_the_state_can_hold(limits: dict[str, int]) -> None:
+    with pytest.raises(GenesisError, match=r"\$\.limits"):
+        make_genesis(**limits)
+
+
+def test_the_largest_record_is_a_log_entry() -> None:
+    """A command and events of the greatest size, in the greatest transaction, still fit."""
+    limits = Limits()
+    body = bytes(limits.command_bytes)
+    events = tuple(wire.Event("x" * 8, bytes(limits.event_bytes // 2 - 16)) for _ in range(2))
+    record = wire.RecordEntry(bytes(32), 999, 1_000, body, "x" * 64, events)
+    assert len(b"\x02" + wire.encode(record)) <= wire.ENTRY_BYTES
+    assert limits.command_bytes + limits.event_bytes + 118 <= wire.ENTRY_BYTES
 
 
 def test_events_are_limited_in_number_and_name() -> None:

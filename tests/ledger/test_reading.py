@@ -128,6 +128,16 @@ def test_a_query_cannot_write(world: World) -> None:
         view.emit(Ask(""))
 
 
+def test_keys_that_are_too_long_are_refused_before_the_store_sees_them(world: World) -> None:
+    long = bytes(100_000)
+    with pytest.raises(ApiError, match="at most 512 bytes"):
+        world.ledger.get_at("shelf", long)
+    with pytest.raises(ApiError, match="at most 512 bytes"):
+        world.ledger.query("shelf", "row", Ask("x" * 1_000))
+    with pytest.raises(ValueError, match="at most 512 bytes"):
+        world.ledger.view("shelf").scan(b"", long)
+
+
 def test_results_are_read_back_from_the_log() -> None:
     world = World()
     frames = [world.transaction(Add("n", i), Put("a", b"x"), Add("n", 5_000)) for i in range(120)]

@@ -88,7 +88,7 @@ def audit(genesis: Genesis, disk: Disk, registry: Registry, progress: Progress |
         signatures=counts.signatures,
         certified_size=certificate.size if certificate else 0,
         snapshots=tuple(int(name) for name in disk.names(snapshots.FOLDER)),
-        invariants=tuple(_invariants(active, store)),
+        invariants=tuple(_invariants(genesis, active, store)),
     )
 
 
@@ -169,9 +169,9 @@ def _pairs_of(store: Store) -> Iterator[tuple[bytes, bytes]]:
         after = page[-1][0]
 
 
-def _invariants(active: Active, store: Store) -> Iterator[str]:
+def _invariants(genesis: Genesis, active: Active, store: Store) -> Iterator[str]:
     for module in active.modules:
-        view = PinnedView(store, module.name, store.height)
+        view = PinnedView(store, module.name, store.height, genesis.limits.key_bytes)
         for name, holds in module.invariants(view):
             if not holds:
                 raise Damaged(

@@ -138,7 +138,7 @@ class Unit:
 
     def get(self, key: bytes) -> bytes | None:
         """See View."""
-        self._count_read()
+        self._count_read(key)
         full = self._prefix + key
         if full in self.writes:
             return self.writes[full]
@@ -147,10 +147,13 @@ class Unit:
         except OSError as error:
             raise self._failed(error) from error
 
-    def _count_read(self) -> None:
+    def _count_read(self, key: bytes) -> None:
+        """A longer key cannot be there; and the store takes none of any length."""
         self.reads += 1
         if self.reads > self._limits.reads:
             raise self._beyond("reads")
+        if len(key) > self._limits.key_bytes:
+            raise self._beyond("key_bytes")
 
     def put(self, key: bytes, value: bytes) -> None:
         """See View."""
@@ -176,7 +179,7 @@ class Unit:
         self, prefix: bytes, after: bytes | None = None, limit: int = 1_000
     ) -> Iterator[tuple[bytes, bytes]]:
         """See View. The rows are those of now: what is written while they are read does not show."""
-        self._count_read()
+        self._count_read(max(prefix, after or b"", key=len))
         left = self._limits.scanned_rows - self.scanned
         skip = len(self._prefix)
         full = None if after is None else self._prefix + after

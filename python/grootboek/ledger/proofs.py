@@ -6,7 +6,6 @@ from typing import Final
 from grootboek import wire
 from grootboek._core import command_path
 from grootboek.errors import NotFound, Unavailable
-from grootboek.ledger.keys import state_key
 from grootboek.ledger.reading import Reader
 from grootboek.wire import (
     Answer,
@@ -96,15 +95,16 @@ class Prover(Reader):
     ) -> StateProof:
         """The value or absence of a module's key after ``height``.
 
-        ``certificate``: at or above that height (default: the newest known). Raises NotFound, Pruned
-        where the height is no longer provable, Unavailable where it is not certified yet.
+        ``certificate``: at or above that height (default: the newest known). Raises NotFound,
+        ApiError for a key that is too long, Pruned where the height is no longer provable, Unavailable
+        where it is not certified yet.
         """
         block = self.block(height)
         chosen = certificate or self.certificate
         if chosen is None:
             raise Unavailable("nothing is certified yet", where=str(height))
         self._covered(chosen, block.index + 1, str(height))
-        full = state_key(self._module(module), key)
+        full = self._key(module, key)
         return StateProof(
             module=module,
             key=key,

@@ -43,23 +43,31 @@ class Head(Struct, frozen=True):
 class PinnedView:
     """A module's keys as they were after one height (see ``module.View``); for reading only."""
 
-    def __init__(self, store: Store, module: str, height: int) -> None:
+    def __init__(self, store: Store, module: str, height: int, key_bytes: int) -> None:
+        """``key_bytes``: how long the ledger's keys are at most."""
         self._store = store
         self._prefix = state_prefix(module)
         self._height = height
+        self._key_bytes = key_bytes
 
     def get(self, key: bytes) -> bytes | None:
         """See View."""
+        self._check(key)
         return self._store.get_at(self._prefix + key, self._height)
 
     def scan(
         self, prefix: bytes, after: bytes | None = None, limit: int = 1_000
     ) -> Iterator[tuple[bytes, bytes]]:
         """See View."""
+        self._check(max(prefix, after or b"", key=len))
         start = None if after is None else self._prefix + after
         skip = len(self._prefix)
         pairs = self._store.scan_at(self._prefix + prefix, start, max(limit, 0), self._height)
         return iter([(key[skip:], value) for key, value in pairs])
+
+    def _check(self, key: bytes) -> None:
+        if len(key) > self._key_bytes:
+            raise ValueError(f"a key has at most {self._key_bytes} bytes")
 
     def put(self, key: bytes, value: bytes) -> None:  # noqa: ARG002  # the protocol's
         """Refused: raises TypeError."""
@@ -215,12 +223,13 @@ class Reader:
     # --- state -----------------------------------------------------------------------------------
 
     def get_at(self, module: str, key: bytes, height: int | None = None) -> bytes | None:
-        """The value of a module's key after ``height`` (None: now); raises NotFound."""
-        return self._store.get_at(state_key(self._module(module), key), self._known(height))
+        """The value of a module's key after ``height`` (None: now); raises NotFound, ApiError."""
+        return self._store.get_at(self._key(module, key), self._known(height))
 
     def view(self, module: str, height: int | None = None) -> View:
         """A module's state after ``height`` (None: now), for reading; raises NotFound."""
-        return PinnedView(self._store, self._module(module), self._known(height))
+        limit = self.genesis.limits.key_bytes
+        return PinnedView(self._store, self._module(module), self._known(height), limit)
 
     def query(self, module: str, name: str, args: Struct | bytes, height: int | None = None) -> Any:
         """Ask a module, after ``height`` (None: now).
@@ -246,6 +255,11 @@ class Reader:
         if self.registry.get(name) is None:
             raise NotFound("no such module", where=name)
         return name
+
+    def _key(self, module: str, key: bytes) -> bytes:
+        if len(key) > self.genesis.limits.key_bytes:
+            raise ApiError(f"a key has at most {self.genesis.limits.key_bytes} bytes", where="key")
+        return state_key(self._module(module), key)
 
     def _known(self, height: int | None) -> int:
         last = self.height

@@ -116,6 +116,8 @@ class Engine:
         self.bodies = Bodies(genesis.limits.pool_bytes)
         self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
         self.catchup = CatchUp(ledger, me, len(genesis.replicas))
+        self.reachable: set[int] = set()
+        """The peers that are connected."""
         self.evidence: list[tuple[Signed, Signed]] = []
         config = Config(chain=genesis.chain, epoch=0, me=me, n=len(genesis.replicas), limits=genesis.limits)
         self.replica = Replica(config, self.signers.message)
@@ -180,17 +182,24 @@ class Engine:
             out.flush = True
         elif timer == TRANSFER_TIMER:
             self.catchup.retry(out)
+        elif timer is Timer.PROGRESS and len(self.reachable) + 1 < self.genesis.quorum.quorum:
+            out.start(timer, self.limits.view_timer_ms)  # leaving the view alone would help nobody
         elif isinstance(timer, Timer):
-            events.append(TimerFired(timer))
+            events += [*self._overtaken(), TimerFired(timer)]
         return self._turn(events, now, out)
 
     def connected(self, peer: int, now: int) -> Outbox:
         """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
+        self.reachable.add(peer)
         out = Outbox()
         out.send(peer, self.replica.status())
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
         return self._turn([], now, out)
+
+    def lost(self, peer: int) -> None:
+        """The connection to a peer is gone."""
+        self.reachable.discard(peer)
 
     def stored(self, seq: int, now: int) -> Outbox:
         """The log is synced through the block of ``seq``."""
@@ -312,12 +321,14 @@ class Engine:
         return self._reached(self.catchup.progress(out)) if self.catchup.running else ()
 
     def _reached(self, caught_up: CaughtUp | None) -> Sequence[Event]:
-        """The end of a transfer; the bodies that it has overtaken are not to be ordered again."""
-        if caught_up is None:
-            return ()
+        """The end of a transfer."""
+        return () if caught_up is None else (caught_up, *self._overtaken())
+
+    def _overtaken(self) -> Sequence[Event]:
+        """Waiting bodies whose transactions are in the log by other ways are not to be ordered again."""
         logged = [body for body in self.bodies.needed(self.ledger.seq) if self._logged(body.batch)]
         self.bodies.executed([body.batch.digest for body in logged], self.ledger.seq)
-        return (caught_up, *(self._submitted(body.batch, body.origin, logged=True) for body in logged))
+        return [self._submitted(body.batch, body.origin, logged=True) for body in logged]
 
     def _release(self, seq: int) -> None:
         """Write again what is still needed and drop the rest, once the journal has grown enough."""

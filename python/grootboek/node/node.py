@@ -104,7 +104,6 @@ class Node:
         self._failed = failed
         self._draining = False
         self._stopping = False
-        self._peers: set[int] = set()
         self._errors: list[str] = []
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="grootboek-worker")
         self._maintainer = ThreadPoolExecutor(1, thread_name_prefix="grootboek-disk")
@@ -207,11 +206,10 @@ class Node:
     # --- peers -----------------------------------------------------------------------------------
 
     def _connected(self, peer: int) -> None:
-        self._peers.add(peer)
         self._turn(lambda now: self.engine.connected(peer, now))
 
     def _lost(self, peer: int) -> None:
-        self._peers.discard(peer)
+        self.engine.lost(peer)
 
     def _deliver(self, sender: int, frame: Frame) -> Awaitable[None] | None:
         """Take a frame. Votes gather until the loop comes round, so that one call checks them all;
@@ -291,9 +289,7 @@ class Node:
         reasons = []
         if self._draining or self._stopping:
             reasons.append("the node is stopping")
-        if not self.engine.replica.active:
-            reasons.append(f"the view is changing to {self.engine.replica.view}")
-        reachable = len(self._peers) + 1
+        reachable = len(self.engine.reachable) + 1
         if reachable < self._genesis.quorum.quorum:
             reasons.append(f"only {reachable} of {self._genesis.quorum.quorum} replicas are connected")
         if self.engine.catchup.running:
@@ -324,7 +320,7 @@ class Node:
             lag=0 if stable is None else max(0, block_of(stable).seq - ledger.seq),
             pool=len(self.engine.intake.pool),
             peers=tuple(
-                PeerStatus(name=name, connected=i in self._peers)
+                PeerStatus(name=name, connected=i in self.engine.reachable)
                 for i, name in enumerate(names)
                 if i != self.me
             ),

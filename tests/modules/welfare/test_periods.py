@@ -1,5 +1,6 @@
 """Periods against the calendar of the standard library."""
 
+import itertools
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -37,7 +38,7 @@ def test_quarters_and_years(year: int) -> None:
     quarters = [ends(f"{year}-Q{number}") for number in range(1, 5)]
     assert quarters[0][0] == date(year, 1, 1)
     assert quarters[-1][1] == date(year, 12, 31)
-    assert all(a[1] + timedelta(1) == b[0] for a, b in zip(quarters, quarters[1:], strict=False))
+    assert all(a[1] + timedelta(1) == b[0] for a, b in itertools.pairwise(quarters))
 
 
 def test_kinds_and_overlap() -> None:

@@ -42,6 +42,11 @@ class WelfareMachine(RuleBasedStateMachine):
         self.paid: dict[Key, int] = {}
         for scheme in self.appropriated:
             self.run(OpenScheme(scheme, "EUR", exclusions=("living",), cooling_off_ms=2 * DAY_MS))
+        # Far enough for payments to be common; the rules can reach all of it from nothing.
+        self.appropriate("rent", 1_000, "x")
+        self.enrol("rent", b"a" * 16, "2026-01", "2026-02", b"1" * 16)
+        self.link("rent", b"a" * 16, "one", None)
+        self.grant("rent", b"a" * 16, "2026-01", 300, None)
 
     def run(self, cmd: Struct, party: bytes | None = None) -> bool:
         return self.host.run(cmd, who(NEEDED[type(cmd).__name__], party)) == APPLIED

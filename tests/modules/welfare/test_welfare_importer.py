@@ -1,0 +1,263 @@
+"""Benefit lists as people write them: generous in what is read, strict in what is recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from grootboek.errors import ImportFileError
+from grootboek.modules.importing import BadField, Options, Report, Staging, stage
+from grootboek.modules.vault import Vault
+from grootboek.modules.welfare import Welfare
+from grootboek.modules.welfare import import_fields as fields
+from grootboek.modules.welfare.terms import Component
+from tests.modules.driver import CHAIN, Driver
+from tests.modules.memory_view import Host
+
+HEADER = "scheme,person,name,iban,period,component,amount,currency,status,value_date,reason,attempt"
+GOOD = "rent,T1,Anna,NL91ABNA0417164300,2026-01,base,100.00,EUR,,,,"
+
+
+async def load(
+    folder: Path, *texts: str | bytes, options: Options | None = None, driver: Driver | None = None
+) -> Report:
+    """Import each text as a file; ``folder`` keeps vault and staging."""
+    paths = []
+    for number, text in enumerate(texts):
+        path = folder / f"list-{number}.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        paths.append(path)
+    work = folder / "work"
+    driver = driver or Driver(Host(Welfare()))
+    with Vault.at(work) as vault, Staging(work, CHAIN, Welfare) as staging:
+        result = await driver.submit(
+            stage(Welfare, paths, vault=vault, staging=staging, options=options), staging
+        )
+    assert driver.host.broken() == []
+    return result
+
+
+def rules(result: Report) -> list[str]:
+    return [row.problems[0].rule for file in result.files for row in (*file.refused, *file.rejected)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scheme,person,iban,period,amount\nrent,T1,NL91ABNA0417164300,2026-01,100.00\n",
+        "Amount;Period;IBAN;Person;Scheme;Other\r\n100,00;2026-01;NL91 ABNA 0417 1643 00;T1;rent;x\r\n",
+        "\ufeffSCHEME;PERSON;IBAN;PERIOD;AMOUNT\nrent;T1;nl91abna0417164300;01-2026;€ 100\n",
+        'scheme,person,iban,period,amount\nrent,T1,NL91ABNA0417164300,202601,"1,234.50"\n',
+        "scheme,person,iban,period,amount,Value Date,Status\n"
+        '"rent ",T1,NL91ABNA0417164300,2026-01,100,31-01-2026,Paid\n',
+    ],
+)
+async def test_lists_that_are_read(tmp_path: Path, text: str) -> None:
+    result = await load(tmp_path, text)
+    assert (result.applied, rules(result)) == (1, [])
+
+
+async def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    text = "Regeling;BSN;Rekening;Periode;Bedrag in EUR\n"
+    text += "Bijzondere bijstand;T1;NL91ABNA0417164300;2026-01;10,5\n"
+    names = {"scheme": "regeling", "person": "BSN", "iban": "Rekening", "period": "Periode"}
+    options = Options(columns=names | {"amount": "Bedrag in EUR"})
+    driver = Driver(Host(Welfare()))
+    result = await load(tmp_path, text, options=options, driver=driver)
+    assert (result.applied, rules(result)) == (1, [])
+    assert driver.host.ask("scheme", scheme="Bijzondere-bijstand").reserved == 1_050
+
+
+async def test_settings_stand_in_for_columns(tmp_path: Path) -> None:
+    text = "person,iban,period,amount\nT1,NL91ABNA0417164300,2026-01,100\n"
+    result = await load(tmp_path, text)
+    assert rules(result) == ["GB-3001"]
+    options = Options(settings={"scheme": "rent", "currency": "JPY"})
+    driver = Driver(Host(Welfare()))
+    assert (await load(tmp_path, text, options=options, driver=driver)).applied == 1
+    assert driver.host.ask("scheme", scheme="rent").reserved == 100
+
+
+BAD_ROWS = [
+    ("iban-check", GOOD.replace("NL91", "NL92")),
+    ("iban-form", GOOD.replace("NL91ABNA0417164300", "417164300")),
+    ("amount-form", GOOD.replace("100.00", "1.234")),
+    ("amount-form", GOOD.replace("100.00", "1 23")),
+    ("amount-range", GOOD.replace("100.00", "-100.00")),
+    ("amount-range", GOOD.replace("100.00", "0")),
+    ("decimals", GOOD.replace("100.00", "100.0001")),
+    ("number-range", GOOD.replace("100.00", "9" * 20)),
+    ("period-form", GOOD.replace("2026-01", "2026-13")),
+    ("currency-form", GOOD.replace("EUR", "E")),
+    ("code-form", GOOD.replace("rent", "---")),
+    ("status-form", GOOD.replace("EUR,", "EUR,maybe")),
+    ("value-missing", GOOD.replace("EUR,", "EUR,ok")),
+    ("value-missing", GOOD.replace("T1", "")),
+    ("date-form", GOOD.replace("EUR,,", "EUR,ok,01/02/2026")),
+    ("number-range", GOOD + "0"),
+    ("field-count", GOOD + ",,,x"),
+    ("encoding", GOOD.replace("Anna", "Ann\0a")),
+]
+
+
+async def test_rows_that_are_refused(tmp_path: Path) -> None:
+    bad = "\n".join(row for _, row in BAD_ROWS)
+    result = await load(tmp_path, f"{HEADER}\n{bad}\n{GOOD.replace('T1', 'T2')}\n")
+    assert (rules(result), result.applied) == ([rule for rule, _ in BAD_ROWS], 1)
+
+
+async def test_a_list_names_a_payment_once(tmp_path: Path) -> None:
+    result = await load(tmp_path, f"{HEADER}\n{GOOD}\n{GOOD.replace('100', '90')}\n")
+    assert (rules(result), result.applied) == (["W5"], 1)
+
+
+async def test_a_list_in_another_encoding(tmp_path: Path) -> None:
+    row = GOOD.replace("Anna", "Zoë").encode("latin-1")
+    result = await load(tmp_path, HEADER.encode() + b"\n" + row + b"\n" + GOOD.encode() + b"\n")
+    assert (rules(result), result.applied) == (["encoding"], 1)
+
+
+async def test_importing_again_doubles_nothing(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    text = f"{HEADER}\n{GOOD}\n"
+    first = await load(tmp_path, text, driver=driver)
+    rows = dict(driver.host.state.rows)
+    again = await load(tmp_path, text, driver=driver)
+    assert (first.accepted, again.accepted, again.known, again.applied) == (1, 0, 1, 1)
+    assert driver.host.state.rows == rows
+
+
+async def test_the_same_payment_in_another_list_is_not_paid_twice(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    await load(tmp_path, f"{HEADER}\n{GOOD}\n", driver=driver)
+    again = await load(tmp_path, f"{HEADER}\n{GOOD.replace('100.00', '99.00')}\n", driver=driver)
+    assert rules(again) == ["entitlement-exists"]
+    again = await load(tmp_path, f"{HEADER}\n{GOOD.replace('Anna', 'Anne')}\n", driver=driver)
+    assert rules(again) == ["already-instructed"]
+    assert driver.host.ask("scheme", scheme="rent").reserved == 10_000
+
+
+async def test_a_returned_payment_is_paid_again(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    back = GOOD.replace("EUR,,,", "EUR,returned,2026-01-25,AC04")
+    assert (await load(tmp_path, f"{HEADER}\n{back}\n", driver=driver)).applied == 1
+    second = GOOD.replace("EUR,,,", "EUR,ok,2026-02-02,") + "2"
+    assert (await load(tmp_path, f"{HEADER}\n{second}\n", driver=driver)).applied == 1
+    status = driver.host.ask("scheme", scheme="rent")
+    assert (status.paid, status.reserved, status.totals.refused) == (10_000, 0, 10_000)
+
+
+async def test_lists_bring_their_opening_balance(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    later = GOOD.replace("2026-01", "2026-02").replace("100.00", "250.00")
+    result = await load(tmp_path, f"{HEADER}\n{GOOD}\n", f"{HEADER}\n{later}\n", driver=driver)
+    assert result.applied == 2
+    assert driver.host.ask("scheme", scheme="rent").appropriated == 35_000
+
+
+async def test_opening_is_left_to_others(tmp_path: Path) -> None:
+    text = f"{HEADER}\n{GOOD}\n"
+    options = Options(settings={"open": "no", "appropriate": "no"})
+    assert rules(await load(tmp_path, text, options=options)) == ["scheme-unknown"]
+
+
+async def test_a_budget_act_ends_opening_balances(tmp_path: Path) -> None:
+    scheme = "scheme;periods;appropriation;reference\nrent;month;50,00;act\n"
+    result = await load(tmp_path, scheme, f"{HEADER}\n{GOOD}\n")
+    assert (result.applied, rules(result)) == (1, ["budget-short"])
+
+
+BAD_SCHEMES = [
+    ("period-form", "rent;fortnight;;;;"),
+    ("period-form", "rent;month;;;;Spring"),
+    ("digest-form", "rent;month;;;12ab;"),
+    ("value-missing", "rent;month;10;;;"),
+    ("value-missing", ";month;;;;"),
+]
+
+
+async def test_schemes_that_are_refused(tmp_path: Path) -> None:
+    bad = "\n".join(row for _, row in BAD_SCHEMES)
+    result = await load(tmp_path, f"scheme;periods;appropriation;reference;rule;first\n{bad}\n")
+    assert rules(result) == [rule for rule, _ in BAD_SCHEMES]
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [
+        ("1234,5", 123_450),
+        ("1234.50", 123_450),
+        ("1.234,50", 123_450),
+        ("1,234.50", 123_450),
+        ("1 234,50", 123_450),
+        ("1\u00a0234,50", 123_450),
+        ("1'234.50", 123_450),
+        ("1.234.567", 123_456_700),
+        ("€ 1.234,50", 123_450),
+        ("EUR 12", 1_200),
+        ("12 EUR", 1_200),
+        ("12,", None),
+        ("1.23.4", None),
+        ("1,234", None),
+        ("1.234.5", None),
+        ("1,2345,00", None),
+        ("12..5", None),
+        ("\u0661", None),
+    ],
+)
+def test_amounts(text: str, cents: int | None) -> None:
+    if cents is None:
+        with pytest.raises(BadField):
+            fields.money(text, "EUR", "amount")
+    else:
+        assert fields.money(text, "EUR", "amount") == cents
+
+
+def test_amounts_of_other_currencies() -> None:
+    assert fields.money("1.234", "KWD", "amount") == 1_234
+    assert fields.money("1,234,567", "JPY", "amount") == 1_234_567
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026-01", "2026-01"),
+        ("202601", "2026-01"),
+        ("01-2026", "2026-01"),
+        ("01/2026", "2026-01"),
+        ("2026Q3", "2026-Q3"),
+        ("2026-w5", "2026-W05"),
+        ("2026 W12", "2026-W12"),
+        ("2026", "2026"),
+        ("2026-00", None),
+        ("2026-Q5", None),
+        ("2026-W54", None),
+        ("January 2026", None),
+        ("2026-01-01", None),
+    ],
+)
+def test_periods(text: str, found: str | None) -> None:
+    if found is None:
+        with pytest.raises(BadField):
+            fields.period(text)
+    else:
+        assert fields.period(text) == found
+
+
+def test_days_and_codes() -> None:
+    assert {fields.day(text, "day") for text in ("2026-01-31", "20260131", "31-01-2026", "31.01.2026")} == {
+        "2026-01-31"
+    }
+    assert fields.code("Kind & Co: één", Component, "component") == "Kind-Co-een"
+    with pytest.raises(BadField):
+        fields.code("x" * 40, Component, "component")
+
+
+async def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    result = await load(tmp_path, '{"a": [1, 2]}', "<xml/>", "one column\n1\n")
+    assert rules(result) == ["GB-3001"] * 3
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    vault, missing = Vault(":memory:", bytes(32)), pytest.raises(ImportFileError)
+    with vault, Staging(tmp_path, CHAIN, Welfare) as staging, missing:
+        stage(Welfare, [tmp_path / "none.csv"], vault=vault, staging=staging)
