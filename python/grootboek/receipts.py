@@ -22,7 +22,7 @@ from grootboek.plain import from_plain, to_plain
 from grootboek.types import Genesis
 from grootboek.wire import Certificate, Cosignature, Path, Receipt, RecordProof, Size
 
-__all__ = ["decode", "encode", "from_json", "from_text", "note", "read", "to_json", "to_text"]
+__all__ = ["decode", "encode", "from_json", "from_text", "note", "read", "to_builtins", "to_json", "to_text"]
 
 FORMAT: Final = "grootboek-receipt/1"
 _TEXT_HEADER: Final = "c2sp.org/tlog-proof@v1"
@@ -43,11 +43,16 @@ def decode(data: bytes) -> Receipt:
         raise BadReceipt(error.detail) from error
 
 
-def to_json(receipt: Receipt) -> bytes:
-    """The JSON form."""
+def to_builtins(receipt: Receipt) -> dict[str, Any]:
+    """The JSON form before it is text."""
     plain = to_plain(receipt)
     del plain["type"]
-    return msgspec.json.encode({"format": FORMAT, **plain})
+    return {"format": FORMAT, **plain}
+
+
+def to_json(receipt: Receipt) -> bytes:
+    """The JSON form."""
+    return msgspec.json.encode(to_builtins(receipt))
 
 
 def from_json(data: bytes) -> Receipt:

@@ -175,7 +175,7 @@ def test_a_certificate_must_end_with_its_block(ledger: SmallLedger, verifier: Ve
     older = structs.replace(
         certificate, block=block, path=tuple(ledger.log.inclusion(index, certificate.size))
     )
-    with pytest.raises(BadProof):
+    with pytest.raises(BadCertificate):
         verifier.verify_certificate(older)
 
 

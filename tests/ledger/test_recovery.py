@@ -29,7 +29,7 @@ SEGMENT = segment_name(0)
 
 
 def open_on(disk: CrashDisk, state: State | None = None) -> Ledger:
-    return Ledger.open(GENESIS, disk, state or State(), REGISTRY)
+    return Ledger.open(GENESIS, disk, State() if state is None else state, REGISTRY)
 
 
 def heads_of(blocks: int) -> tuple[World, list[Head]]:
@@ -158,6 +158,24 @@ def test_only_synced_blocks_become_durable_state() -> None:
     world.state.crash()
     assert world.state.height == 2 + 1  # the founding rows are the state's first height
     assert world.open().head == world.ledger.head
+
+
+def test_rebuilding_the_state_flushes_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grootboek.ledger.recovery._FLUSH_BLOCKS", 2)
+    world, heads = heads_of(5)
+    world.save()
+    world.fill(1)
+    state = State()
+    ledger = open_on(world.disk, state)
+    assert ledger.head == world.ledger.head
+    state.crash()
+    assert state.height == 4 + 1  # the founding rows are the state's first height
+    again = open_on(world.disk.after_cut(0), state)
+    assert again.head == heads[-1]
+    again.sync()
+    again.flush()
+    state.crash()
+    assert state.height == 5 + 1
 
 
 def test_a_state_that_is_ahead_of_the_log_is_rebuilt_or_refused() -> None:

@@ -33,6 +33,8 @@ class MemoryView:
         self.rows[key] = value
 
     def delete(self, key: bytes) -> None:
+        if key in self.rows and self._is_indexed():
+            del self._keys[bisect_left(self._keys, key)]
         self.rows.pop(key, None)
 
     def scan(

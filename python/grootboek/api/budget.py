@@ -81,9 +81,7 @@ class Budget:
         client.seen = now
 
     def _forget(self) -> None:
-        """Drop the address that was unseen longest, unless it has something under way."""
+        """Drop the address that was unseen longest and has nothing under way."""
         if len(self._clients) > REMEMBERED:
-            address, client = next(iter(self._clients.items()))
-            self._clients.move_to_end(address)
-            if not client.requests and not client.bytes:
-                del self._clients[address]
+            idle = (name for name, one in self._clients.items() if not one.requests and not one.bytes)
+            self._clients.pop(next(idle, ""), None)

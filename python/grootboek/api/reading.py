@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import inspect
 
 from grootboek import notes, plain, webapi
 from grootboek.api import answers
@@ -88,7 +89,7 @@ async def query(request: web.Request) -> web.Response:
 
 
 def _query(context: Context, module: str, name: str) -> Query:
-    found = next((m for m in context.backend.ledger.registry.modules if m.name == module), None)
+    found = context.backend.ledger.registry.get(module)
     if found is None or name not in found.queries:
         raise NotFound("no such query", where=f"{module}/{name}")
     return found.queries[name]
@@ -109,15 +110,20 @@ def _arguments(asked: Query, request: web.Request) -> Any:
 
 def _value(kind: Any, values: list[str]) -> Any:
     """One parameter: a list where the field is one, JSON where it is an object, else text."""
-    described = msgspec.inspect.type_info(kind)
-    if isinstance(described, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+    shapes = _shapes(inspect.type_info(kind))
+    if any(isinstance(shape, inspect.VarTupleType | inspect.ListType) for shape in shapes):
         return values
-    if isinstance(described, msgspec.inspect.StructType | msgspec.inspect.DictType):
+    if any(isinstance(shape, inspect.StructType | inspect.DictType) for shape in shapes):
         try:
             return msgspec.json.decode(values[-1])
         except msgspec.DecodeError as error:
             raise ApiError(str(error)) from error
     return values[-1]
+
+
+def _shapes(described: inspect.Type) -> tuple[inspect.Type, ...]:
+    """The members of a union, or the one type."""
+    return described.types if isinstance(described, inspect.UnionType) else (described,)
 
 
 def _ask(context: Context, module: str, name: str, arguments: Any, height: int) -> tuple[int, Any]:
@@ -147,4 +153,5 @@ async def block(request: web.Request) -> web.Response:
     height = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0  # noqa: PLR2004  # below 2**53
     if not 1 <= height <= newest.height:
         raise NotFound(f"the certified heights are 1 to {newest.height}", where=text)
-    return answers.json(await context.read(context.backend.ledger.block, height))
+    found = await context.read(context.backend.ledger.block, height)
+    return answers.json({"block": found.entry, "start": found.start, "index": found.index})

@@ -117,7 +117,7 @@ ROUTES: Final[Sequence[Route]] = (
         "GET",
         "/v1/blocks/{height}",
         reading.block,
-        [(webapi.JSON, wire.BlockEntry)],
+        [(webapi.JSON, None)],
         [Parameter("height", "From 1 to the certified height.", int)],
         statuses=[NOT_FOUND],
     ),

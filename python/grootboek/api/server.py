@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from typing import cast
 
 import uvloop
 from aiohttp import web
@@ -52,11 +53,17 @@ def application(backend: Backend, settings: ApiSettings, metrics: ApiMetrics) ->
 
     app.router.add_get("/v1/openapi.json", describe)
     app.on_shutdown.append(_close)
+    app.on_response_prepare.append(_name)
     return app
 
 
 async def _close(app: web.Application) -> None:
     app[CONTEXT].close()
+
+
+async def _name(_: web.Request, response: web.StreamResponse) -> None:
+    """Versions of libraries are nobody's business."""
+    response.headers["Server"] = "grootboek"
 
 
 @web.middleware
@@ -120,6 +127,10 @@ class ApiServer:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
+        except BaseException as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
         finally:
             asyncio.set_event_loop(None)
             self._loop.close()
@@ -140,17 +151,19 @@ class ApiServer:
         try:
             server = await self._listen(app, runner)
         except OSError as error:
-            refused = ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}")
-            self._started.set_exception(refused)
+            raise ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}") from error
         else:
             self._started.set_result(server.sockets[0].getsockname()[1])
             await self._stopping.wait()
             server.close()
-        await runner.cleanup()
+        finally:
+            await runner.cleanup()
 
     async def _listen(self, app: web.Application, runner: web.AppRunner) -> asyncio.Server:
         make, connections = runner.server, app[CONNECTIONS]
-        return await self._loop.create_server(
+        if make is None:
+            raise RuntimeError("the runner is not set up")
+        server = await self._loop.create_server(
             lambda: connections.guard(make()),
             self._settings.host,
             self._settings.port,
@@ -158,3 +171,5 @@ class ApiServer:
             ssl_handshake_timeout=self._settings.handshake_seconds,
             backlog=self._settings.connections,
         )
+        # uvloop's server is no asyncio.Server and has the same attributes.
+        return cast("asyncio.Server", server)

@@ -3,14 +3,12 @@
 import asyncio
 
 from aiohttp import web
-from msgspec import structs
 
 from grootboek import receipts, webapi, wire
 from grootboek.api import answers
 from grootboek.api.budget import Budget
 from grootboek.api.context import CONTEXT, Context
 from grootboek.errors import ApiError, NotFound, RequestTooLarge, Unavailable
-from grootboek.plain import to_plain
 from grootboek.wire import Receipt
 
 __all__ = ["BUDGET", "address_of", "show", "submit"]
@@ -67,9 +65,7 @@ async def show(request: web.Request) -> web.Response:
     form = answers.form(request, "json", "msgpack", "text")
     after = answers.number(request, "after", 0)
     only = answers.number(request, "record", -1)
-    receipt = await context.read(_receipt, context, identity, after)
-    if only >= 0:
-        receipt = _only(receipt, only)
+    receipt = await context.read(_receipt, context, identity, after, only)
     if form == "msgpack":
         return answers.binary(receipt)
     if form == "text":
@@ -77,24 +73,18 @@ async def show(request: web.Request) -> web.Response:
     return answers.json(_summary(identity, receipt))
 
 
-def _receipt(context: Context, identity: bytes, after: int) -> Receipt:
+def _receipt(context: Context, identity: bytes, after: int, only: int) -> Receipt:
+    """Not NotFound but Unavailable where the transaction is there and not certified yet."""
     ledger = context.backend.ledger
     if ledger.height < after:
         raise Unavailable(f"this node is at height {ledger.height}", where="after")
-    if not ledger.finals([identity])[0]:
-        raise NotFound("no entry in the log", where=identity.hex())
-    certificate, _ = context.certified()
-    receipt = ledger.receipt(identity, certificate, context.backend.log_signature(certificate))
-    if receipt is None:
-        raise Unavailable("executed, and not certified yet", where=identity.hex())
-    return receipt
-
-
-def _only(receipt: Receipt, index: int) -> Receipt:
-    """The receipt of one record alone: it shows nothing of the others."""
-    if index >= len(receipt.records):
-        raise NotFound(f"the transaction has {len(receipt.records)} records", where="record")
-    return structs.replace(receipt, records=(receipt.records[index],))
+    certificate = context.backend.certificate()
+    if certificate is None:
+        if ledger.locate(identity) is None:
+            raise NotFound("no entry in the log", where=identity.hex())
+        raise Unavailable("nothing is certified yet", where=identity.hex())
+    signature = context.backend.log_signature(certificate)
+    return ledger.receipt(identity, certificate, signature, None if only < 0 else [only])
 
 
 def _summary(identity: bytes, receipt: Receipt) -> dict[str, object]:
@@ -107,7 +97,7 @@ def _summary(identity: bytes, receipt: Receipt) -> dict[str, object]:
         "index": receipt.index,
         "certified_height": block.height,
         "certified_time": block.time,
-        "receipt": to_plain(receipt),
+        "receipt": receipts.to_builtins(receipt),
     }
 
 

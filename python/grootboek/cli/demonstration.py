@@ -18,7 +18,8 @@ from grootboek.cli.keyring import Keyring
 from grootboek.cli.modules import find_module
 from grootboek.client import AsyncClient, Prepared, Result, Verifier
 from grootboek.errors import DemoFailed, GrootboekError, ProofError
-from grootboek.modules.importing import Staging, report, stage
+from grootboek.ledger.module import Module
+from grootboek.modules.importing import Report, Staging, report, stage
 from grootboek.modules.records import Anchor
 from grootboek.modules.vault import Vault
 from grootboek.node.keystore import Identity, unlock
@@ -152,15 +153,11 @@ class Demonstration:
     async def _import(self, client: AsyncClient, name: str, keyring: Keyring) -> SetFindings:
         """One example set, through the API."""
         folder = Path(str(files("grootboek"))) / "examples" / name
-        paths = sorted(path for path in folder.iterdir() if path.name != EXPECTED)
-        module, work = find_module(name), self._network.folder / "imports"
-        with (
-            Vault.at(work) as vault,
-            Staging(work, self._genesis.chain, module, limits=self._genesis.limits) as staging,
-        ):
-            staged = await asyncio.to_thread(stage, module, paths, vault=vault, staging=staging)
-            self._say(f"importing {staged.accepted:,} {name} rows from {len(staged.files)} files")
-            await self._staged.wait()
+        module = find_module(name)
+        staged = await asyncio.to_thread(self._stage, module, folder)
+        self._say(f"importing {staged.accepted:,} {name} rows from {len(staged.files)} files")
+        await self._staged.wait()
+        with self._staging(module) as staging:
             await send_staged(self._genesis, staging, keyring, self._importer(client), _unwatched)
             done = report(staged, staging)
         expected = json.loads((folder / EXPECTED).read_text(encoding="utf-8"))
@@ -172,6 +169,16 @@ class Demonstration:
             refused=done.reasons,
             as_expected=done.pending == 0 and Counter(done.reasons) == must,
         )
+
+    def _stage(self, module: type[Module], folder: Path) -> Report:
+        """Read a set's files, in a thread: what it opens, it closes."""
+        paths = sorted(path for path in folder.iterdir() if path.name != EXPECTED)
+        with Vault.at(self._network.folder / "imports") as vault, self._staging(module) as staging:
+            return stage(module, paths, vault=vault, staging=staging)
+
+    def _staging(self, module: type[Module]) -> Staging:
+        folder = self._network.folder / "imports"
+        return Staging(folder, self._genesis.chain, module, limits=self._genesis.limits)
 
     def _importer(self, client: AsyncClient) -> Callable[[Prepared], Awaitable[Result]]:
         """Sends what the imports have staged; on the way, the primary gets killed."""

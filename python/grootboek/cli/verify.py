@@ -36,6 +36,7 @@ def verify(
     """
     from grootboek.ledger import Registry, audit
     from grootboek.node import journal
+    from grootboek.node.engine import cosigned_in
 
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder))
@@ -45,7 +46,7 @@ def verify(
         promises = journal.check(disk)
         if promises.damage:
             raise promises.damage[0]
-        report = audit(founding, disk, Registry.discover(), step)
+        report = audit(founding, disk, Registry.discover(), step, cosigned_in(journal.records(disk)))
     value = msgspec.structs.asdict(report) | {
         "origin": founding.chain.origin,
         "journal_groups": promises.groups,

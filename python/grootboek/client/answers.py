@@ -196,7 +196,7 @@ def _ranges(answer: Answer, certificate: Certificate) -> tuple[_Range, ...]:
 
 def _check_leaves(proof: _Proof, finals: Sequence[tuple[Prepared, Final]]) -> None:
     """Compare the leaves of the rebuilt entries, hashed in one call, with the proven ones."""
-    framed = []
+    framed: list[bytes] = []
     for prepared, final in finals:
         if len(final.records) != len(prepared.transaction.commands):
             raise BadProof("the outcomes are not one for each command", where=prepared.id.hex())

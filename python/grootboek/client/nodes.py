@@ -124,14 +124,14 @@ class Nodes:
         if answer.status == HTTPStatus.OK:
             node.worked()
             return data
-        error = _refusal(node, answer, data)
+        refusal = _refusal(node, answer, data)
         if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             after = _retry_after(answer)
             node.failed(now(), after)
-            raise Overloaded(error, after)
-        if isinstance(error, BadAnswer | InternalError):
+            raise Overloaded(refusal, after)
+        if isinstance(refusal, BadAnswer | InternalError):
             node.failed(now())
-        raise error
+        raise refusal
 
     def _open(
         self, node: Node, method: str, path: str, *, body: bytes | None, accept: str, seconds: float

@@ -5,7 +5,6 @@ Sources: RFC 9162 section 2.1 (Merkle proofs), c2sp.org/tlog-cosignature, c2sp.o
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -20,15 +19,12 @@ from grootboek._core import (
     verify_state,
 )
 from grootboek.errors import BadCertificate, BadFrame, BadProof, BadReceipt
+from grootboek.ledger.certificates import EPOCH, check_certificate
 from grootboek.ledger.keys import state_key
 from grootboek.types import Genesis, Millis
 from grootboek.wire import BlockEntry, Certificate, Event, Header, Receipt, StateProof
 
 __all__ = ["ProvenCheckpoint", "ProvenReceipt", "ProvenRecord", "ProvenState", "Verifier"]
-
-EPOCH: Final = 0
-"""The only epoch whose keys the genesis file names."""
-
 
 class ProvenCheckpoint(Struct, frozen=True, kw_only=True):
     """A checkpoint that a quorum of replicas has cosigned."""
@@ -108,34 +104,8 @@ class Verifier:
     # --- certificates ----------------------------------------------------------------------------
 
     def verify_certificate(self, certificate: Certificate) -> BlockEntry:
-        """The block that the certified checkpoint ends with. Raises BadCertificate, BadProof."""
-        try:
-            block = wire.block_of(certificate)
-        except BadFrame as error:
-            raise BadCertificate(error.detail) from error
-        if block.epoch != EPOCH:
-            raise BadCertificate(f"epoch {block.epoch} is not the founding one")
-        self._check_inclusion(certificate, certificate.size - 1, certificate.block, certificate.path, "block")
-        self._check_cosignatures(certificate, block.epoch)
-        return block
-
-    def _check_cosignatures(self, certificate: Certificate, epoch: int) -> None:
-        signers = [cosignature.replica for cosignature in certificate.cosignatures]
-        if len(signers) != self._quorum.quorum:
-            raise BadCertificate(f"{len(signers)} cosignatures, a quorum is {self._quorum.quorum}")
-        if signers != sorted(set(signers)) or signers[-1] >= self._quorum.n:
-            raise BadCertificate("the cosigners are not different replicas in order")
-        items = []
-        for cosignature in certificate.cosignatures:
-            signed = notes.cosigned_bytes(
-                self._chain.origin, certificate.size, certificate.root, cosignature.time
-            )
-            key = self.genesis.replicas[cosignature.replica].cosigning_key
-            items.append((key, signed, cosignature.signature))
-        for signer, good in zip(signers, verify_many(items, cofactorless=True), strict=True):
-            if not good:
-                name = self.genesis.replicas[signer].name
-                raise BadCertificate(f"the cosignature of {name} in epoch {epoch} does not verify")
+        """The block that the certified checkpoint ends with; raises BadCertificate."""
+        return check_certificate(self.genesis, certificate)
 
     def verify_log_signature(self, certificate: Certificate, log: tuple[int, bytes]) -> None:
         """Check a replica's log key's signature over the checkpoint. Raises BadCertificate."""

@@ -19,7 +19,9 @@ from grootboek.wire import (
 __all__ = ["Ordering"]
 
 IN_FLIGHT = 4
-"""How many proposals the primary keeps in flight; beyond the first only full ones."""
+"""How many proposals the primary keeps in flight."""
+PROMPT = 2
+"""How many of them it makes at once, however small; beyond that only full ones."""
 
 
 class Ordering(Core):
@@ -36,7 +38,7 @@ class Ordering(Core):
         self.vote_waiting()
 
     def propose(self) -> None:
-        """At once when nothing is in flight; else only what fills a block (latency, then throughput)."""
+        """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.leading:
             flight = self.in_flight
             proposed = (seq for seq, slot in self.slots.items() if slot.pre_prepare is not None)
@@ -45,7 +47,7 @@ class Ordering(Core):
                 return
             batches = self._next_batches()
             full = sum(self.known[digest].transactions for digest in batches)
-            if not batches or (flight and full < self.config.limits.batch_transactions):
+            if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
             self.accept(self.sign(PrePrepare(self.view, seq, self.now, batches)))
 

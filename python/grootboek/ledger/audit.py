@@ -3,7 +3,8 @@
 It needs the genesis file, the files and the modules, and opens no store: the state is rebuilt in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -25,6 +26,9 @@ from grootboek.types import Genesis
 from grootboek.wire import HEADER_ENTRY, Certificate
 
 __all__ = ["Report", "audit"]
+
+_FORGET_BLOCKS: Final = 64
+"""After so many blocks what only proofs of earlier heights need is dropped."""
 
 Progress = Callable[[int, int], None]
 """Called with the entries that were audited and the entries there are."""
@@ -53,8 +57,17 @@ class Report(Struct, frozen=True, kw_only=True):
     """``module: id`` of each module invariant, all holding at the last height."""
 
 
-def audit(genesis: Genesis, disk: Disk, registry: Registry, progress: Progress | None = None) -> Report:
+def audit(
+    genesis: Genesis,
+    disk: Disk,
+    registry: Registry,
+    progress: Progress | None = None,
+    cosigned: Iterable[tuple[int, bytes]] = (),
+) -> Report:
     """Check everything; the first problem raises Damaged, naming the place.
+
+    ``cosigned``: sizes and roots that the replica's journal says it has cosigned, so that blocks which
+    no certificate covers as yet are held against its own word.
 
     Every entry canonical and framed; every signature by the admission rule; every command under its
     signed root; every id once; every block executed again with equal bytes; bundle hashes, position
@@ -64,6 +77,7 @@ def audit(genesis: Genesis, disk: Disk, registry: Registry, progress: Progress |
     log = EntryLog(disk, believe_bundles=False, repair=False)
     _check_bundles(disk, log)
     certificate = _check_certified(read_certificate(genesis, disk), log, CERTIFICATE)
+    _check_cosigned(cosigned, log)
     heads = dict(_snapshot_heads(genesis, disk, log))
     store = Store(State(), founding_rows(genesis.parties))
     machine = Machine(genesis, active, store)
@@ -73,6 +87,8 @@ def audit(genesis: Genesis, disk: Disk, registry: Registry, progress: Progress |
         counts.add(entries)
         if machine.at.height in heads:
             _check_snapshot(genesis, disk, store, heads.pop(machine.at.height))
+        if machine.at.height % _FORGET_BLOCKS == 0:
+            store.flush(machine.at.height, 0)
         if progress:
             progress(machine.at.size, log.size)
     for name in heads.values():
@@ -131,6 +147,14 @@ def _check_certified(certificate: Certificate | None, log: EntryLog, where: str)
     if certificate and (certificate.size > log.size or log.root(certificate.size) != certificate.root):
         raise Damaged("what it certifies is not this log", where=where)
     return certificate
+
+
+def _check_cosigned(cosigned: Iterable[tuple[int, bytes]], log: EntryLog) -> None:
+    for size, root in cosigned:
+        if size <= log.size and log.root(size) != root:
+            raise Damaged(
+                "the log is not the one that this replica has cosigned", where=f"log, entry {size - 1}"
+            )
 
 
 def _snapshot_heads(genesis: Genesis, disk: Disk, log: EntryLog) -> Iterator[tuple[int, str]]:

@@ -5,6 +5,7 @@ ahead of what was synced, and what the log holds beyond it is executed again.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import Struct
 
@@ -24,6 +25,9 @@ from grootboek.types import Genesis
 from grootboek.wire import Certificate
 
 __all__ = ["Recovered", "recover"]
+
+_FLUSH_BLOCKS: Final = 256
+"""After so many blocks the state is flushed, so that rebuilding it takes no more memory than running."""
 
 
 class Recovered(Struct, frozen=True):
@@ -49,7 +53,8 @@ def recover(
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.at = position
-    unflushed = _execute_tail(machine, log, certified)
+    keep = genesis.limits.proof_heights
+    unflushed = _execute_tail(machine, log, certified, lambda height: store.flush(height, keep))
     return Recovered(log, store, machine, certificate, unflushed)
 
 
@@ -87,9 +92,15 @@ def _position(genesis: Genesis, log: EntryLog, store: Store) -> Position | None:
     return Position(block.height, block.seq, block.time, index + 1)
 
 
-def _execute_tail(machine: Machine, log: EntryLog, certified: int) -> list[tuple[int, int]]:
-    """Execute what the log holds beyond the state; cut an unsynced end that does not execute."""
-    done = []
+def _execute_tail(
+    machine: Machine, log: EntryLog, certified: int, flush: Callable[[int], None]
+) -> list[tuple[int, int]]:
+    """Execute what the log holds beyond the state; cut an unsynced end that does not execute.
+
+    ``flush`` makes the state durable up to a height whose entries are synced. What is returned are
+    height and size of the blocks after that.
+    """
+    done: list[tuple[int, int]] = []
     for entries in log.blocks(machine.at.size):
         start, end = machine.at.size, machine.at.size + len(entries)
         try:
@@ -102,4 +113,7 @@ def _execute_tail(machine: Machine, log: EntryLog, certified: int) -> list[tuple
             log.truncate(start)
             break
         done.append((machine.at.height, machine.at.size))
+        if len(done) >= _FLUSH_BLOCKS and machine.at.size <= log.synced_size:
+            flush(machine.at.height)
+            done.clear()
     return done

@@ -34,7 +34,7 @@ __all__ = [
 
 DEPTH_MAX: Final = 32
 """How deep containment may be."""
-HANDOVER_MAX: Final = 1_000
+HANDOVER_MAX: Final = 500
 """How many contained items may change hands, or be taken out, at once."""
 
 Origin = Literal["commissioned", "claimed", "observed"]
@@ -279,8 +279,10 @@ class Trace:
 
     def detach(self, state: View, mark: Mark, child: ItemRow) -> ItemRow:
         """Take ``child`` out of its parent: it is where the root was."""
-        if child.parent is None or mark.time < child.moved:
+        if mark.time < child.moved:
             return child
+        if child.parent is None:
+            return self._put(state, structs.replace(child, moved=mark.time))
         root = self.path(state, child)[-1]
         self.children.delete(state, item_key(child.parent), item_key(child.id))
         alone = structs.replace(child, parent=None, bond=None, moved=mark.time, place=root.place)

@@ -5,6 +5,7 @@ import base64
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -14,7 +15,7 @@ from prometheus_client import start_http_server
 from grootboek._core import State
 from grootboek.api import ApiServer, ApiSettings
 from grootboek.disk import FolderLock, RealDisk
-from grootboek.errors import Damaged, GrootboekError
+from grootboek.errors import GrootboekError
 from grootboek.ledger import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import server_context
@@ -46,13 +47,22 @@ def run(settings: Settings) -> None:
             raise
 
 
-def _open_state(folder: Path) -> State:
+def _open_state(path: Path) -> State:
+    """The state; where it cannot be read it is put aside and made again from the log."""
     try:
-        return State(str(folder / "state"))
+        return State(str(path))
     except OSError as error:
-        raise Damaged(
-            f"{error}; removing it is safe, the log holds all", where=str(folder / "state")
-        ) from error
+        log.warning("the state cannot be used and is rebuilt from the log", reason=str(error))
+        return _fresh_state(path)
+
+
+def _fresh_state(path: Path) -> State:
+    """An empty state in place of the one at ``path``; raises StorageError."""
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        return State(str(path))
+    except OSError as error:
+        raise StorageError(str(error), where=str(path)) from error
 
 
 async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> None:
@@ -67,9 +77,10 @@ async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> Non
         genesis,
         keys,
         RealDisk(settings.data),
-        _open_state(settings.data),
+        _open_state(settings.data / "state"),
         Registry.discover(),
         listen=settings.listen,
+        fresh=partial(_fresh_state, settings.data / "state"),
         failed=end,
     )
     info = genesis.replicas[node.me]

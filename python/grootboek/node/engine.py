@@ -6,7 +6,7 @@ simulator run this same code; they differ in who delivers the frames and what li
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
 from grootboek import consensus
 from grootboek._core import TransactionBatch
@@ -67,7 +67,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "cosigned_in"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -77,6 +77,8 @@ FLUSH_MS = 1_000
 """How long the state may stay behind the log."""
 OWN_BATCHES = 4
 """How many batches of its own a replica disseminates ahead of their execution."""
+PROMPT_BATCHES = 2
+"""How many of them it cuts at once, however small; beyond that only full ones."""
 KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
@@ -364,7 +366,7 @@ class Engine:
     def _cut(self, out: Outbox) -> list[Event]:
         """Disseminate a batch of our own where it is time for one."""
         outstanding = self.bodies.outstanding(self.me)
-        batch = self.intake.cut(idle=outstanding == 0) if outstanding < OWN_BATCHES else None
+        batch = self.intake.cut(prompt=outstanding < PROMPT_BATCHES) if outstanding < OWN_BATCHES else None
         if batch is None:
             return []
         self.counters.batches_cut += 1
@@ -428,6 +430,14 @@ class Engine:
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
         return [self._submitted(batch, origin, logged=logged)]
+
+
+def cosigned_in(journalled: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Size and root of each checkpoint that the records of a journal say was cosigned."""
+    for item in journalled:
+        record = decode_record(item[1:]) if item[:1] == _RECORD else None
+        if isinstance(record, Cosigned):
+            yield record.size, record.root
 
 
 def _body_record(batch: TransactionBatch, origin: int) -> bytes:

@@ -118,12 +118,12 @@ class Intake:
         else:
             request.done(request)
 
-    def cut(self, *, idle: bool) -> TransactionBatch | None:
-        """The next batch to disseminate: whatever waits when ``idle``, else only a full one."""
+    def cut(self, *, prompt: bool) -> TransactionBatch | None:
+        """The next batch to disseminate: whatever waits where ``prompt``, else only a full one."""
         full = (
             self.pool.bytes >= self._limits.batch_bytes or len(self.pool) >= self._limits.batch_transactions
         )
-        if not full and not (idle and len(self.pool)):
+        if not full and not (prompt and len(self.pool)):
             return None
         return self.pool.take(self._limits.batch_transactions, self._limits.batch_bytes)
 

@@ -25,7 +25,7 @@ from grootboek.node.groups import (
     split_records,
 )
 
-__all__ = ["Journal", "Report", "check"]
+__all__ = ["Journal", "Report", "check", "records"]
 
 FOLDER: Final = "journal"
 MARKER: Final = "journal/marker"
@@ -178,6 +178,11 @@ def check(disk: Disk) -> Report:
         tail_bytes=0 if scan.damage else tail,
         damage=(*bad_slots, *scan.damage),
     )
+
+
+def records(disk: Disk) -> list[bytes]:
+    """The records of a journal that no process has open, in order."""
+    return _Scan(disk).records
 
 
 class _Scan:

@@ -47,7 +47,8 @@ __all__ = ["Node"]
 INLINE_BYTES = 8 << 10
 """Up to so many bytes of transactions are judged on the loop: a hop to a thread would cost more."""
 WORKERS = 2
-ERRORS_KEPT = 10
+SNAPSHOT_HEIGHTS = 10_000
+"""So many heights after the last snapshot a running replica writes the next; each clean stop writes one."""
 
 _LANES: dict[type, Lane] = {
     Batch: Lane.BATCH,
@@ -74,10 +75,12 @@ class Node:
         modules: Registry,
         *,
         listen: str | None = None,
+        fresh: Callable[[], State] | None = None,
         failed: Callable[[BaseException], None],
     ) -> None:
         """Opens journal and ledger; raises Damaged, StorageError, KeyFileError and GenesisError.
 
+        ``fresh`` makes an empty state where the given one does not belong to the log.
         ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
         called once when the replica cannot go on; whatever it has promised is durable.
         """
@@ -86,7 +89,7 @@ class Node:
         self.me = me
         self.modules = modules
         journal = Journal.open(disk)
-        self._ledger = Ledger.open(genesis, disk, state, modules)
+        self._ledger = Ledger.open(genesis, disk, state, modules, fresh)
         self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
         self.mesh = Mesh(
             me,
@@ -102,9 +105,10 @@ class Node:
         self._registry = CollectorRegistry()
         self._registry.register(NodeMetrics(self.engine, self.mesh.counters))
         self._failed = failed
+        certificate = self._ledger.certificate
+        self._snapshot_height = 0 if certificate is None else block_of(certificate).height
         self._draining = False
         self._stopping = False
-        self._errors: list[str] = []
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="grootboek-worker")
         self._maintainer = ThreadPoolExecutor(1, thread_name_prefix="grootboek-disk")
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
@@ -135,6 +139,7 @@ class Node:
         self._workers.shutdown()
         try:
             await self._loop.run_in_executor(self._maintainer, self._make_durable)
+            await self._loop.run_in_executor(self._maintainer, self._snapshot, 1)
         finally:
             self._maintainer.shutdown()
 
@@ -201,7 +206,14 @@ class Node:
         self._ledger.sync()
         if flush:
             self._ledger.flush()
+            self._snapshot(SNAPSHOT_HEIGHTS)
         return seq
+
+    def _snapshot(self, heights: int) -> None:
+        """Write a snapshot of the state once so many heights are certified since the last one."""
+        certificate = self._ledger.certificate
+        if certificate is not None and block_of(certificate).height >= self._snapshot_height + heights:
+            self._snapshot_height = self._ledger.snapshot()
 
     # --- peers -----------------------------------------------------------------------------------
 
@@ -325,7 +337,6 @@ class Node:
                 if i != self.me
             ),
             reasons=tuple(self.ready()),
-            errors=tuple(reversed(self._errors)),
         )
 
 

@@ -47,8 +47,7 @@ def rules(result: Report) -> list[str]:
         "Amount;Period;IBAN;Person;Scheme;Other\r\n100,00;2026-01;NL91 ABNA 0417 1643 00;T1;rent;x\r\n",
         "\ufeffSCHEME;PERSON;IBAN;PERIOD;AMOUNT\nrent;T1;nl91abna0417164300;01-2026;€ 100\n",
         'scheme,person,iban,period,amount\nrent,T1,NL91ABNA0417164300,202601,"1,234.50"\n',
-        "scheme,person,iban,period,amount,Value Date,Status\n"
-        '"rent ",T1,NL91ABNA0417164300,2026-01,100,31-01-2026,Paid\n',
+        "scheme,person,iban,period,amount,Value Date,Status\nx,T,NL91ABNA0417164300,2026,1,31-01-2026,Paid\n",
     ],
 )
 async def test_lists_that_are_read(tmp_path: Path, text: str) -> None:

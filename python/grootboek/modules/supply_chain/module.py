@@ -113,7 +113,7 @@ class SupplyChain(Module):
         "containment-cycle": "S2: the item would contain itself",
         "contained": "S2: a contained item is where its parent is until it is taken out",
         "too-deep": "S2: containment is at most 32 deep",
-        "too-many": "more than 1,000 contained items at once",
+        "too-many": "more than 500 contained items at once",
         "not-custodian": "S3: only the custodian's reports put items in or out, use or end them",
         "not-offered": "S3: the custodian has not offered the item to this party",
         "event-id-taken": "S6: the eventID stands for another content",
@@ -233,7 +233,7 @@ def _take(ctx: Context, state: View, cmd: Event) -> None:
         return
     if records.is_known(state, cmd, reporter):
         return
-    items = rules.names(cmd)
+    items = rules.touched(state, cmd)
     void = records.is_void(state, cmd)
     records.record(ctx, state, cmd, reporter, items if not void else ())
     if not void:

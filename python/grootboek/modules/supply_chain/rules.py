@@ -19,7 +19,7 @@ from grootboek.modules.supply_chain.terms import (
 )
 from grootboek.modules.trace import Bond, ItemRow, Mark, Origin
 
-__all__ = ["apply", "names", "register", "registered"]
+__all__ = ["apply", "names", "register", "registered", "touched"]
 
 _MICRO_DIGITS: Final = 6
 _SEPARATORS: Final = tuple("/:#.=?")
@@ -44,6 +44,14 @@ def names(cmd: Event) -> tuple[str, ...]:
     lists = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
     uris = [uri for field in lists for uri in getattr(cmd, field, ())]
     return tuple(_unique([*_parent(cmd), *uris]))
+
+
+def touched(state: View, cmd: Event) -> tuple[str, ...]:
+    """The items that the event is about: those that it names, and those that it takes out unnamed."""
+    named = names(cmd)
+    if isinstance(cmd, AggregationEvent | AssociationEvent) and cmd.parentID is not None:
+        return tuple(dict.fromkeys((*named, *_emptied(state, cmd, canonical(cmd.parentID)))))
+    return named
 
 
 def register(state: View, prefix: str, owner: bytes | None) -> None:
@@ -148,10 +156,7 @@ def _containment(state: View, mark: Mark, cmd: AggregationEvent | AssociationEve
     _check_move(state, mark, cmd, parent, set())
     parent = _settle(state, mark, cmd, parent)
     if cmd.action == "DELETE":
-        everything = not cmd.childEPCs and not cmd.childQuantityList
-        inside = trace.contents(state, parent.id) if everything else []
-        bound = [row.id for row in inside if row.bond == _bond(cmd)]
-        _take_out(state, mark, cmd, parent, children or bound)
+        _take_out(state, mark, cmd, parent, children or _emptied(state, cmd, parent.id))
     else:
         _put_in(state, mark, cmd, parent, children)
     sign = {"ADD": 1, "DELETE": -1, "OBSERVE": 0}[cmd.action]
@@ -182,6 +187,13 @@ def _take_out(
         elif row.parent != parent.id and mark.time >= row.moved:
             raise Rejected("other-parent", f"{row.id} is in {row.parent}")
         _settle(state, mark, cmd, trace.detach(state, mark, row))
+
+
+def _emptied(state: View, cmd: AggregationEvent | AssociationEvent, parent: str) -> list[str]:
+    """DELETE that names nothing takes out all that was put in by events of its type."""
+    if cmd.action != "DELETE" or cmd.childEPCs or cmd.childQuantityList:
+        return []
+    return [row.id for row in trace.contents(state, parent) if row.bond == _bond(cmd)]
 
 
 def _bond(cmd: AggregationEvent | AssociationEvent) -> Bond:
