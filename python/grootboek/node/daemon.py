@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from prometheus_client import start_http_server
 from grootboek._core import State
 from grootboek.api import ApiServer, ApiSettings
 from grootboek.disk import FolderLock, RealDisk
-from grootboek.errors import GrootboekError
+from grootboek.errors import GrootboekError, StorageError
 from grootboek.ledger import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import server_context

@@ -204,7 +204,15 @@ async def test_where_events_stand(tmp_path: Path, text: str, locator: str) -> No
 
 
 async def test_files_that_are_no_documents(tmp_path: Path) -> None:
-    texts = ["{", "[1", '{"a": 1}', '{"epcisBody": 5}', "[7]", b'{"a": "\xff"}', "[" * 5_000]
+    texts: list[str | bytes] = [
+        "{",
+        "[1",
+        '{"a": 1}',
+        '{"epcisBody": 5}',
+        "[7]",
+        b'{"a": "\xff"}',
+        "[" * 5_000,
+    ]
     found = [rule for _, rule in rules(await load(tmp_path, *texts))]
     assert found == ["GB-3001"] * 4 + ["json-form"] + ["GB-3001"] * 2
 

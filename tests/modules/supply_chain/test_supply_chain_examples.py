@@ -9,8 +9,8 @@ import pytest
 
 from grootboek.examples import generate_supply_chain
 from grootboek.modules.importing import Report, Staging, stage
-from grootboek.modules.vault import Vault
 from grootboek.modules.supply_chain import SupplyChain
+from grootboek.modules.vault import Vault
 from tests.modules.driver import CHAIN, Driver
 from tests.modules.memory_view import Host
 
@@ -43,9 +43,10 @@ async def test_every_event_ends_as_expected(tmp_path: Path) -> None:
     again = await load(driver, tmp_path)
     assert (again.accepted, again.applied) == (0, result.applied)
     assert driver.host.state.rows == state
+    # Without the vault commitments are others: the ledger takes such an event for another content.
     again = await load(driver, tmp_path / "another vault")
     assert driver.host.state.rows == state
-    assert again.applied == result.applied
+    assert set(again.reasons) - set(result.reasons) == set()
 
 
 def test_there_are_enough_events_of_every_type() -> None:
