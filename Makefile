@@ -16,7 +16,7 @@ demo: environment
 	@$(BIN)/grootboek demo
 
 test: environment
-	cargo test --locked --quiet --package grootboek-core
+	cargo test --release --locked --quiet --package grootboek-core
 	$(BIN)/pytest
 
 check: environment

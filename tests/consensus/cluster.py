@@ -4,6 +4,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from grootboek._core import Log, digest
 from grootboek.consensus import (
@@ -147,43 +148,53 @@ class Member:
                 queue += self.core.handle(event, self.cluster.now)
 
     def perform(self, effect: Effect) -> list[Event]:
-        cluster = self.cluster
         match effect:
-            case Persist(record):
-                if cluster.rng.randrange(1_000) < cluster.crash_at_persist:
-                    self.crash()
-                    cluster.later(2_000, self.boot)
-                    return []
-                self.journal.append(encode(record))
-            case Remember(record):
-                self.journal.append(encode(record))
-            case Broadcast(frame):
-                for peer in range(cluster.n):
-                    if peer != self.me:
-                        cluster.send(self.me, peer, frame)
-            case Send(to, frame):
-                cluster.send(self.me, to, frame)
-            case StartTimer(timer, delay):
-                token = cluster.made = cluster.made + 1
-                self.timers[timer] = token
-                cluster.later(delay, lambda: self.fire(timer, token))
-            case StopTimer(timer):
-                self.timers.pop(timer, None)
             case Execute(seq, time, batches):
                 return self.execute(seq, time, batches)
+            case CatchUp(certificate, source):
+                return self.transfer(certificate, self.cluster.members[source])
+            case Certified(certificate):
+                self.certificate = certificate
+            case Accuse():
+                self.accused.append(effect)
+            case Persist() | Remember():
+                self.persist(effect)
+            case StartTimer() | StopTimer():
+                self.set_timer(effect)
+            case _:
+                self.speak(effect)
+        return []
+
+    def persist(self, effect: Persist | Remember) -> None:
+        chance = self.cluster.crash_at_persist if isinstance(effect, Persist) else 0
+        if self.cluster.rng.randrange(1_000) < chance:
+            self.crash()
+            self.cluster.later(2_000, self.boot)
+        else:
+            self.journal.append(encode(effect.record))
+
+    def set_timer(self, effect: StartTimer | StopTimer) -> None:
+        if isinstance(effect, StopTimer):
+            self.timers.pop(effect.timer, None)
+            return
+        timer = effect.timer
+        token = self.timers[timer] = self.cluster.made = self.cluster.made + 1
+        self.cluster.later(effect.delay_ms, lambda: self.fire(timer, token))
+
+    def speak(self, effect: Effect) -> None:
+        match effect:
+            case Broadcast(frame):
+                for peer in range(self.cluster.n):
+                    if peer != self.me:
+                        self.cluster.send(self.me, peer, frame)
+            case Send(to, frame):
+                self.cluster.send(self.me, to, frame)
             case FetchBodies(digests):
                 for body in digests:
                     self.fetch(body)
             case Relay(to, digests):
                 for body in digests:
-                    cluster.later(5, lambda to=to, body=body: cluster.members[to].hold(body))
-            case CatchUp(certificate, source):
-                return self.transfer(certificate, cluster.members[source])
-            case Certified(certificate):
-                self.certificate = certificate
-            case Accuse():
-                self.accused.append(effect)
-        return []
+                    self.cluster.later(5, partial(self.cluster.hold, to, body))
 
     def execute(self, seq: int, time: int, batches: tuple[bytes, ...]) -> list[Event]:
         if seq <= self.ledger.seq:
@@ -202,9 +213,8 @@ class Member:
             self.ledger.append(source.ledger.entries[i], *source.ledger.values[i])
         assert self.ledger.log.root(certificate.size) == certificate.root
         reached: list[Event] = [CaughtUp(certificate)]
-        for body in self.bodies:
-            if any(body in batches for _, batches in self.ledger.values):
-                reached.append(Submitted(body, 10, 1_000, own=False, logged=True))
+        logged = {body for _, batches in self.ledger.values for body in batches}
+        reached += [Submitted(b, 10, 1_000, own=False, logged=True) for b in self.bodies if b in logged]
         reached.append(Stored(self.ledger.seq))
         return reached
 
@@ -212,7 +222,7 @@ class Member:
         cluster = self.cluster
         peer = cluster.members[cluster.rng.randrange(cluster.n)]
         if body in peer.bodies:
-            cluster.later(5, lambda: self.hold(body))
+            cluster.later(5, partial(self.hold, body))
 
     def fire(self, timer: Timer, token: int) -> None:
         if self.alive and self.timers.get(timer) == token:
@@ -276,7 +286,7 @@ class Cluster:
 
     def submit(self, body: bytes, to: list[int] | None = None) -> None:
         for me in range(self.n) if to is None else to:
-            self.later(self.rng.randint(1, 10), lambda me=me: self.hold(me, body))
+            self.later(self.rng.randint(1, 10), partial(self.hold, me, body))
 
     def hold(self, me: int, body: bytes) -> None:
         if self.members[me].alive:

@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_digest_under_any_hash_seed() -> None:
     )
     here = str(Path(__file__).parent)
     digests = {
-        subprocess.run(  # noqa: S603  # our own interpreter
+        subprocess.run(
             [sys.executable, "-c", code, here],
             env={**os.environ, "PYTHONHASHSEED": seed},
             check=True,
