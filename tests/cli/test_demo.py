@@ -1,12 +1,14 @@
 """The demo as a newcomer runs it: one process, one JSON object, nothing left behind."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from grootboek.cli.exits import Exit
 from grootboek.node.localnet import Localnet
 
 
@@ -34,3 +36,18 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
         "welfare": True,
         "supply_chain": True,
     }
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_the_demo_and_its_daemons(tmp_path: Path) -> None:
+    folder = tmp_path / "D"
+    command = [sys.executable, "-m", "grootboek.cli", "demo", "--dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        while "importing" not in demo.stderr.readline():
+            assert demo.poll() is None
+        demo.send_signal(signal.SIGINT)
+        _, said = demo.communicate(timeout=60)
+    assert demo.returncode == Exit.INTERRUPTED
+    assert "Traceback" not in said
+    assert [process.pid for process in Localnet(folder).status()] == [None] * 4

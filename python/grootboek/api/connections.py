@@ -1,12 +1,16 @@
 """Connections: how many there may be, in all and for each address, and how long one may say nothing."""
 
 import asyncio
+import contextlib
 from collections import Counter
+from typing import Final
 
 from grootboek.api.health import ApiMetrics
 from grootboek.api.settings import ApiSettings
 
 __all__ = ["Connections"]
+
+PAUSE_SECONDS: Final = 0.005
 
 
 class Connections:
@@ -17,6 +21,7 @@ class Connections:
         self._settings = settings
         self._metrics = metrics
         self._open: Counter[str] = Counter()
+        self._transports: set[asyncio.BaseTransport] = set()
         self._silent: dict[asyncio.BaseTransport, asyncio.TimerHandle] = {}
 
     def guard(self, inner: asyncio.Protocol) -> asyncio.Protocol:
@@ -30,6 +35,7 @@ class Connections:
             self._metrics.refused.inc()
             return False
         self._open[address] += 1
+        self._transports.add(transport)
         self._metrics.connections.set(total + 1)
         loop = asyncio.get_running_loop()
         self._silent[transport] = loop.call_later(settings.first_request_seconds, _abort, transport)
@@ -44,10 +50,26 @@ class Connections:
     def leave(self, address: str, transport: asyncio.BaseTransport) -> None:
         """One less."""
         self.spoke(transport)
+        self._transports.discard(transport)
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
         self._metrics.connections.set(self._open.total())
+
+
+    async def end(self, seconds: float) -> None:
+        """End all: what was answered is sent first, and TLS is closed, for ``seconds`` at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(_unsent(transport) for transport in self._transports):
+                    await asyncio.sleep(PAUSE_SECONDS)
+        for transport in list(self._transports):
+            _abort(transport)
+        # One that was closing already ends when its time for that is over (ssl_shutdown_timeout).
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * seconds):
+                while self._transports:
+                    await asyncio.sleep(PAUSE_SECONDS)
 
 
 class _Guarded(asyncio.Protocol):
@@ -98,3 +120,7 @@ def _abort(transport: asyncio.BaseTransport) -> None:
         transport.abort()
     else:
         transport.close()
+
+
+def _unsent(transport: asyncio.BaseTransport) -> bool:
+    return isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size() > 0

@@ -29,16 +29,16 @@ class Context:
     """Shared by all requests of one server; lives on the server's event loop."""
 
     def __init__(self, backend: Backend, settings: ApiSettings) -> None:
-        """Call ``close`` at the end."""
+        """Set ``closing`` first and call ``close`` at the end."""
         self.backend = backend
         self.settings = settings
         self.streams = 0
         self.closing = asyncio.Event()
+        """Set when the server stops: event streams end."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="grootboek-read")
 
     def close(self) -> None:
-        """End event streams and the reading thread."""
-        self.closing.set()
+        """End the reading thread."""
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:

@@ -5,6 +5,7 @@ code. What is too large, too many or too slow is refused before any work is done
 """
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,7 @@ __all__ = ["ApiServer", "ApiSettings", "application"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 METRICS = web.AppKey("metrics", ApiMetrics)
 CONNECTIONS = web.AppKey("connections", Connections)
+PAUSE_SECONDS = 0.005
 UNCOUNTED = {"/livez", "/readyz", "/metrics"}
 """Asked by the operator's machinery: answered even while clients have used up every budget."""
 
@@ -52,7 +54,7 @@ def application(backend: Backend, settings: ApiSettings, metrics: ApiMetrics) ->
         return web.Response(body=described, content_type=webapi.JSON)
 
     app.router.add_get("/v1/openapi.json", describe)
-    app.on_shutdown.append(_close)
+    app.on_cleanup.append(_close)
     app.on_response_prepare.append(_name)
     return app
 
@@ -102,7 +104,7 @@ class ApiServer:
         self._settings = settings
         self._tls = tls
         self._metrics = ApiMetrics(backend.registry)
-        self._loop = uvloop.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._stopping = asyncio.Event()
         self._started: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, name="grootboek-api", daemon=True)
@@ -113,29 +115,24 @@ class ApiServer:
         return self._started.result()
 
     def stop(self) -> None:
-        """Refuse new requests, let those under way end for a while, and end the thread."""
+        """Refuse new connections, let requests under way end for a while, and end the thread."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
+            # The thread may end by itself in between, and take its loop along.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The API's event loop, for a backend that completes futures on it."""
-        return self._loop
-
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:
             if self._started.done():
                 raise
             self._started.set_exception(error)
-        finally:
-            asyncio.set_event_loop(None)
-            self._loop.close()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         settings = self._settings
         app = application(self._backend, settings, self._metrics)
         runner = web.AppRunner(
@@ -143,6 +140,7 @@ class ApiServer:
             access_log=None,
             shutdown_timeout=settings.drain_seconds,
             keepalive_timeout=settings.idle_seconds,
+            lingering_time=settings.linger_seconds,
             max_line_size=settings.header_bytes,
             max_field_size=settings.header_bytes,
             max_headers=settings.headers,
@@ -150,25 +148,35 @@ class ApiServer:
         await runner.setup()
         try:
             server = await self._listen(app, runner)
-        except OSError as error:
-            raise ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}") from error
-        else:
             self._started.set_result(server.sockets[0].getsockname()[1])
             await self._stopping.wait()
             server.close()
+            await self._drain(app)
+        except OSError as error:
+            raise ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}") from error
         finally:
             await runner.cleanup()
+
+    async def _drain(self, app: web.Application) -> None:
+        """Let requests under way end; then end their connections."""
+        app[CONTEXT].closing.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                while app[BUDGET].requests:
+                    await asyncio.sleep(PAUSE_SECONDS)
+        await app[CONNECTIONS].end(self._settings.linger_seconds)
 
     async def _listen(self, app: web.Application, runner: web.AppRunner) -> asyncio.Server:
         make, connections = runner.server, app[CONNECTIONS]
         if make is None:
             raise RuntimeError("the runner is not set up")
-        server = await self._loop.create_server(
+        server = await asyncio.get_running_loop().create_server(
             lambda: connections.guard(make()),
             self._settings.host,
             self._settings.port,
             ssl=self._tls,
             ssl_handshake_timeout=self._settings.handshake_seconds,
+            ssl_shutdown_timeout=self._settings.linger_seconds,
             backlog=self._settings.connections,
         )
         # uvloop's server is no asyncio.Server and has the same attributes.

@@ -41,6 +41,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How long a connection is kept between two requests."""
     body_seconds: float = 30.0
     """How long the body of a request may take to arrive."""
+    linger_seconds: float = 1.0
+    """How long what is left of a refused body is read, so that the client sees the refusal."""
     drain_seconds: float = 10.0
     """How long requests under way may take to end when the node stops."""
     query_rows: int = 10_000

@@ -11,7 +11,7 @@ from grootboek.cli.output import Outcome, table
 from grootboek.errors import ConfigError
 
 if TYPE_CHECKING:
-    from grootboek.node.localnet import Localnet
+    from grootboek.node.localnet import Localnet, Process
 
 __all__ = ["app"]
 
@@ -100,12 +100,12 @@ def _outcome(network: "Localnet", code: Exit | None = None) -> Outcome:
             process.name,
             "-" if process.pid is None else str(process.pid),
             f"https://{process.api}",
-            _state(process.reasons),
+            _state(process),
         )
         for process in processes
     ]
     return Outcome(value, lambda: table(("replica", "process", "API", "state"), rows), code)
 
 
-def _state(reasons: tuple[str, ...]) -> str:
-    return "; ".join(reasons) or "ready"
+def _state(process: "Process") -> str:
+    return "not running" if process.pid is None else "; ".join(process.reasons) or "ready"

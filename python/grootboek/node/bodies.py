@@ -1,6 +1,7 @@
 """The batch bodies that a replica holds: until their block is certified, and within each origin's quota."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -70,20 +71,23 @@ class Bodies:
             del self._waiting[body.origin][digest]
             self._executed.append((seq, digest))
 
-    def drop(self, seq: int) -> None:
-        """Forget the bodies that were executed at ``seq`` or below."""
-        gone = 0
-        for at, digest in self._executed:
-            if at > seq:
-                break
+    def drop(self, seq: int, named: Set[bytes] = frozenset()) -> list[bytes]:
+        """Forget the bodies that were executed at ``seq`` or below, but for ``named`` ones: their digests."""
+        due = list(takewhile(lambda item: item[0] <= seq, self._executed))
+        self._executed[: len(due)] = [item for item in due if item[1] in named]
+        gone = [digest for _, digest in due if digest not in named]
+        for digest in gone:
             del self._held[digest]
-            gone += 1
-        del self._executed[:gone]
+        return gone
 
     def waiting(self, origin: int) -> list[TransactionBatch]:
         """The batches of ``origin`` that wait, in the order they came."""
         return [self._held[digest].batch for digest in self._waiting.get(origin, ())]
 
-    def needed(self, seq: int) -> list[Body]:
-        """The bodies that wait or were executed above ``seq``, in the order they came."""
-        return [body for body in self._held.values() if body.seq is None or body.seq > seq]
+    def needed(self, seq: int, named: Set[bytes] = frozenset()) -> list[Body]:
+        """The bodies that wait, were executed above ``seq`` or are ``named``, in the order they came."""
+        return [
+            body
+            for digest, body in self._held.items()
+            if body.seq is None or body.seq > seq or digest in named
+        ]

@@ -47,12 +47,16 @@ class CatchUp:
                 self._source = self._peers.index(source) if source in self._peers else 0
                 self._ask(out)
 
+    @property
+    def _peer(self) -> int:
+        """Whose turn it is to answer."""
+        return self._peers[self._source % len(self._peers)]
+
     def _ask(self, out: Outbox) -> None:
         target = self._asked = self._target
         if target is None:
             return
-        peer = self._peers[self._source % len(self._peers)]
-        out.send(peer, FetchEntries(start=self._ledger.fetched, size=target.size))
+        out.send(self._peer, FetchEntries(start=self._ledger.fetched, size=target.size))
         out.start(TRANSFER_TIMER, RETRY_MS)
 
     def retry(self, out: Outbox) -> None:
@@ -60,15 +64,21 @@ class CatchUp:
         self._source += 1
         self._ask(out)
 
-    def received(self, entries: Entries, out: Outbox) -> tuple[list[Block], CaughtUp | None]:
-        """Verify and apply an answer: the blocks it brought, and the event when the target is reached."""
+    def received(
+        self, sender: int, entries: Entries, out: Outbox
+    ) -> tuple[list[Block], CaughtUp | None]:
+        """Verify and apply an answer: the blocks it brought, and the event when the target is reached.
+
+        A late answer of a peer that was passed over is as good as any; a wrong one moves nothing.
+        """
         asked = self._asked
         if asked is None or entries.start != self._ledger.fetched or entries.size != asked.size:
             return [], None
         try:
             blocks = self._apply(entries, asked)
         except BadProof:
-            self.retry(out)
+            if sender == self._peer:
+                self.retry(out)
             return [], None
         return blocks, self.progress(out)
 

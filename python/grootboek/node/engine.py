@@ -38,6 +38,7 @@ from grootboek.consensus import (
     TimerFired,
     decode_record,
 )
+from grootboek.consensus.newview import proposal_in
 from grootboek.errors import Damaged
 from grootboek.ledger import Block, Ledger
 from grootboek.node.bodies import Bodies
@@ -127,6 +128,7 @@ class Engine:
         self._syncing = False
         self._flush_due = False
         self._stored = 0
+        self._compact_at = COMPACT_BYTES
 
     # --- what happens to a replica ---------------------------------------------------------------
 
@@ -318,7 +320,7 @@ class Engine:
 
     def _certified(self, certificate: Certificate, out: Outbox) -> Sequence[Event]:
         self.ledger.certify(certificate)
-        self.bodies.drop(block_of(certificate).seq - KEPT_BLOCKS)
+        self._drop_bodies(block_of(certificate).seq - KEPT_BLOCKS)
         self.intake.certified(certificate.size)
         return self._reached(self.catchup.progress(out)) if self.catchup.running else ()
 
@@ -334,17 +336,37 @@ class Engine:
 
     def _release(self, seq: int) -> None:
         """Write again what is still needed and drop the rest, once the journal has grown enough."""
-        if self.journal.size < COMPACT_BYTES:
+        if self.journal.size < self._compact_at:
             return
         position = self.journal.mark()
-        for body in self.bodies.needed(seq):
-            self.journal.append(_body_record(body.batch, body.origin))
-        for record in self.replica.records():
-            self.journal.append(_RECORD + encode(record))
+        written = [_body_record(b.batch, b.origin) for b in self.bodies.needed(seq, self._named())]
+        written += [_RECORD + encode(record) for record in self.replica.records()]
+        for item in written:
+            self.journal.append(item)
         self.journal.sync()
         self.journal.release(position)
+        self._compact_at = max(COMPACT_BYTES, 2 * sum(map(len, written)))
 
     # --- bodies ----------------------------------------------------------------------------------
+
+    def _named(self) -> set[bytes]:
+        """The batches that a proposal above L names: it may name some that are executed already."""
+        named: set[bytes] = set()
+        for slot in self.replica.slots.values():
+            values = [slot.value, slot.decided]
+            if slot.certificate is not None and (
+                slot.value is None or slot.certificate_view < slot.value.view
+            ):
+                values.append(proposal_in(slot.certificate.pre_prepare))
+            named.update(digest for value in values if value is not None for digest in value.batches)
+        return named
+
+    def _drop_bodies(self, seq: int) -> None:
+        """Forget old bodies; the core votes for none of them again without having fetched it."""
+        named = self._named()
+        for digest in self.bodies.drop(seq, named):
+            self.replica.done.pop(digest, None)
+        self._wanted = {digest: tries for digest, tries in self._wanted.items() if digest in named}
 
     def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
         """Hold a body and journal it, so that it is durable before any vote that names it."""
@@ -394,7 +416,7 @@ class Engine:
             case FetchEntries():
                 self.catchup.serve(sender, frame, out)
             case Entries():
-                blocks, reached = self.catchup.received(frame, out)
+                blocks, reached = self.catchup.received(sender, frame, out)
                 for block in blocks:
                     self._advanced(block, out)
                 return self._reached(reached)

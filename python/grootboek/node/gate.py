@@ -82,7 +82,9 @@ class Gate:
             return _Candidate(peer, frame, self._checks)
         except PeerError as error:
             self._refuse(peer, error)
-            return None
+        except (OverflowError, RecursionError) as error:  # a length or a nesting that no correct peer makes
+            self._refuse(peer, BadMessage(str(error)))
+        return None
 
     def _refuse(self, peer: int, error: PeerError) -> None:
         self._counters.messages_refused += 1

@@ -5,6 +5,7 @@ threads; the HTTP API has a thread and a loop of its own and hands whole request
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from grootboek import __version__
-from grootboek._core import SigningKey, State, backend
+from grootboek._core import SigningKey, State, TransactionBatch, backend
 from grootboek.disk import Disk
 from grootboek.errors import Unavailable
 from grootboek.ledger import Ledger, Registry
@@ -114,6 +115,8 @@ class Node:
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
         self._arrived: list[tuple[int, Frame]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Future[Request], None] = {}
+        """Requests that are not answered yet; each belongs to the loop that submitted it."""
         self._loop: asyncio.AbstractEventLoop
 
     # --- life ------------------------------------------------------------------------------------
@@ -131,6 +134,7 @@ class Node:
     async def stop(self) -> None:
         """Leave the mesh and make everything durable that was executed."""
         self._stopping = True
+        self._refuse_open()
         await self.mesh.close()
         for handle in self._timers.values():
             handle.cancel()
@@ -146,7 +150,14 @@ class Node:
     def _fail(self, error: BaseException) -> None:
         if not self._stopping:
             self._stopping = True
+            self._refuse_open()
             self._failed(error)
+
+    def _refuse_open(self) -> None:
+        """Nobody will answer these: better to say so than to let them wait."""
+        waiting, self._open = self._open, {}
+        for settled in waiting:
+            _tell(settled, Unavailable("the node is stopping"))
 
     # --- turns -----------------------------------------------------------------------------------
 
@@ -289,12 +300,21 @@ class Node:
         else:
             batch = judge_request(body, self._genesis)
         settled: asyncio.Future[Request] = loop.create_future()
+        self._loop.call_soon_threadsafe(self._take, batch, settled)
+        return self.engine.answer(await settled)
+
+    def _take(self, batch: TransactionBatch, settled: asyncio.Future[Request]) -> None:
+        """Hand a request to the engine, on the replica's own loop."""
+        if self._stopping:
+            _tell(settled, Unavailable("the node is stopping"))
+            return
+        self._open[settled] = None
 
         def done(request: Request) -> None:
-            loop.call_soon_threadsafe(_settle, settled, request)
+            self._open.pop(settled, None)
+            _tell(settled, request)
 
-        self._loop.call_soon_threadsafe(self._turn, lambda now: self.engine.submit(batch, now, done))
-        return self.engine.answer(await settled)
+        self._turn(lambda now: self.engine.submit(batch, now, done))
 
     def ready(self) -> Sequence[str]:
         """Why the node should get no traffic; empty where it should."""
@@ -340,6 +360,16 @@ class Node:
         )
 
 
-def _settle(settled: "asyncio.Future[Request]", request: Request) -> None:
-    if not settled.done():
-        settled.set_result(request)
+def _tell(settled: asyncio.Future[Request], outcome: Request | Unavailable) -> None:
+    """End a request on the loop that waits for it; nobody is there where that loop is closed."""
+    with contextlib.suppress(RuntimeError):
+        settled.get_loop().call_soon_threadsafe(_settle, settled, outcome)
+
+
+def _settle(settled: asyncio.Future[Request], outcome: Request | Unavailable) -> None:
+    if settled.done():
+        return
+    if isinstance(outcome, Unavailable):
+        settled.set_exception(outcome)
+    else:
+        settled.set_result(outcome)

@@ -1,17 +1,21 @@
 """EPCIS documents as others write them."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grootboek.modules.importing import BadField, Report, Staging, stage
+from grootboek.errors import ImportFileError
+from grootboek.modules.importing import BadField, Report, Source, Staging, stage
 from grootboek.modules.supply_chain import SupplyChain
 from grootboek.modules.supply_chain.identifiers import canonical
-from grootboek.modules.supply_chain.import_document import Found
+from grootboek.modules.supply_chain.import_document import Found, events
 from grootboek.modules.supply_chain.import_event import parts, read
 from grootboek.modules.supply_chain.import_time import millis, stamp
 from grootboek.modules.supply_chain.import_vocabulary import BIZ_STEP, CONTEXT
@@ -282,6 +286,17 @@ async def test_values_that_are_too_long(tmp_path: Path) -> None:
     assert [rule for _, rule in rules(result)] == ["value-range"]
 
 
+async def test_numbers_of_any_size(tmp_path: Path) -> None:
+    numbers = ("1e999999999", "9" * 5_000, "0.000000000000000001", "-0.0", "2E-1", "1.50")
+    texts = [
+        document(SEEN | {"ex:n": "NUMBER", "quantityList": [{"epcClass": "urn:x:1", "quantity": "NUMBER"}]})
+        for _ in numbers
+    ]
+    texts = [text.replace('"NUMBER"', number) for text, number in zip(texts, numbers, strict=True)]
+    found = [rule for _, rule in rules(await load(tmp_path, *texts))]
+    assert found == ["value-range", "GB-3001"]
+
+
 async def test_an_epc_that_nobody_can_read_is_taken_as_it_is(tmp_path: Path) -> None:
     result = await load(tmp_path, document(SEEN | {"epcList": ["urn:epc:id:sgtin:1.2.3"]}))
     assert (result.applied, result.files[0].warned[0].problems[0].rule) == (1, "epc-form")
@@ -295,6 +310,43 @@ async def test_prefixes_come_before_events(tmp_path: Path) -> None:
     assert rules(result) == [("row 3", "prefix-form"), ("row 5", "prefix-form"), ("row 6", "owner")]
     assert item(driver.host, pack(1)).item.origin == "commissioned"
     assert driver.host.ask("prefix", id="https://x.example/1").owner.hex().startswith("5d41")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [*ObjectEvent.__struct_fields__, "@context", "id", "type", "parentID", "ex:own", "childEPCs"]
+INNER = [
+    "id",
+    "type",
+    "source",
+    "bizTransaction",
+    "epcClass",
+    "quantity",
+    "uom",
+    "set",
+    "sensorReport",
+    "ex:own",
+]
+SHAPED = st.dictionaries(st.sampled_from(INNER), JSON | st.just("urn:x:1"), max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON | SHAPED | st.lists(SHAPED, max_size=2), max_size=4))
+def test_any_json_is_an_event_or_refused(change: dict[str, Any]) -> None:
+    with suppress(BadField):
+        found = read(Found("$", SEEN | change, CONTEXT | {"ex": "https://x.example/"}))
+        assert parts(found.command)
+
+
+@given(JSON)
+def test_any_json_is_a_document_or_refused(value: Any) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "any.json"
+        path.write_bytes(msgspec.json.encode(value))
+        with suppress(ImportFileError):
+            assert all(isinstance(found, Found) for found in events(Source(path)))
 
 
 @given(st.integers(0, 4_000_000_000_000))

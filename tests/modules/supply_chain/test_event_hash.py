@@ -85,7 +85,15 @@ def test_the_text_of_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [("10.0", "10"), ("0.3434000", "0.3434"), ("1E+3", "1000"), ("-0.50", "-0.5")]
+    ("number", "text"),
+    [
+        ("10.0", "10"),
+        ("0.3434000", "0.3434"),
+        ("1E+3", "1000"),
+        ("-0.50", "-0.5"),
+        ("-0.0", "0"),
+        ("1E+999999", "1E+999999"),
+    ],
 )
 def test_numbers(number: str, text: str) -> None:
     assert plain(Decimal(number)) == text

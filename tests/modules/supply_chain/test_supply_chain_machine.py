@@ -72,8 +72,8 @@ class SupplyChainMachine(RuleBasedStateMachine):
 
     @rule(name=ITEMS, giver=PARTIES, taker=PARTIES)
     def hand_over(self, name: str, giver: bytes, taker: bytes) -> None:
-        offered = run(self.host, OfferCustody((name,), taker), "custodian", giver) == APPLIED
-        accepted = run(self.host, AcceptCustody((name,)), "custodian", taker) == APPLIED
+        offered = run(self.host, OfferCustody((name,), taker), "reporter", giver) == APPLIED
+        accepted = run(self.host, AcceptCustody((name,)), "reporter", taker) == APPLIED
         assert accepted or not offered
         if accepted:
             assert item(self.host, name).item.custodian == taker

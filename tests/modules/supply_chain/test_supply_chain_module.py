@@ -231,15 +231,15 @@ def test_custody_passes_by_offer_and_acceptance() -> None:
     begin = (make.add(pack(1), box(1)), make.into(box(1), pack(1)))
     assert report(host, *begin) == [APPLIED] * 2
     take, give = AcceptCustody((box(1),)), OfferCustody((box(1),), BUYER)
-    assert run(host, take, "custodian", BUYER) == "not-offered"
-    assert run(host, give, "custodian", BUYER) == "not-custodian"
-    assert run(host, OfferCustody((pack(1),), BUYER), "custodian") == "contained"
-    assert run(host, give, "custodian") == APPLIED
-    assert run(host, OfferCustody((box(1),), None), "custodian") == APPLIED
-    assert run(host, take, "custodian", BUYER) == "not-offered"
-    assert run(host, give, "custodian") == APPLIED
+    assert run(host, take, "reporter", BUYER) == "not-offered"
+    assert run(host, give, "reporter", BUYER) == "not-custodian"
+    assert run(host, OfferCustody((pack(1),), BUYER), "reporter") == "contained"
+    assert run(host, give, "reporter") == APPLIED
+    assert run(host, OfferCustody((box(1),), None), "reporter") == APPLIED
+    assert run(host, take, "reporter", BUYER) == "not-offered"
+    assert run(host, give, "reporter") == APPLIED
     assert report(host, make.out(box(1), pack(1)), party=BUYER) == ["not-custodian"]
-    assert run(host, take, "custodian", BUYER) == APPLIED
+    assert run(host, take, "reporter", BUYER) == APPLIED
     assert {item(host, name).item.custodian for name in (box(1), pack(1))} == {BUYER}
     assert [link.party for link in item(host, pack(1)).custody] == [MAKER, BUYER]
     assert report(host, make.out(box(1), pack(1)), party=BUYER) == [APPLIED]
@@ -257,9 +257,9 @@ def test_what_others_observe_is_a_gap_in_custody() -> None:
 
 def test_unknown_items_cannot_be_offered() -> None:
     host, make = ready()
-    assert run(host, OfferCustody((pack(1),), BUYER), "custodian") == "item-unknown"
+    assert run(host, OfferCustody((pack(1),), BUYER), "reporter") == "item-unknown"
     assert report(host, make.add(pack(1)), make.end(pack(1))) == [APPLIED] * 2
-    assert run(host, OfferCustody((pack(1),), BUYER), "custodian") == "item-ended"
+    assert run(host, OfferCustody((pack(1),), BUYER), "reporter") == "item-ended"
 
 
 # --- S6 -------------------------------------------------------------------------------------------
@@ -379,8 +379,9 @@ def test_queries_of_what_is_not_there() -> None:
 
 def test_events_need_a_reporter() -> None:
     host, make = ready()
-    assert run(host, make.see(pack(1)), "custodian") == "role-missing"
-    assert run(host, OfferCustody((pack(1),), BUYER), "reporter") == "role-missing"
+    assert run(host, make.see(pack(1)), "registrar") == "role-missing"
+    assert run(host, OfferCustody((pack(1),), BUYER), "registrar") == "role-missing"
+    assert run(host, AcceptCustody((pack(1),)), "registrar") == "role-missing"
 
 
 def test_a_wrong_row_is_noticed() -> None:

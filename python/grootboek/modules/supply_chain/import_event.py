@@ -49,6 +49,7 @@ _PART_BYTES: Final = 24_000
 """How many bytes of names one list of a part may have: half of what a command may."""
 _NODE: Final = ("@context", "@id", "@type", "id", "type")
 """What JSON-LD lets any object have."""
+_ACTIONS: Final = ("ADD", "OBSERVE", "DELETE")
 _OFFSET: Final = re.compile(r"[+-]((0\d|1[0-3]):[0-5]\d|14:00)", re.ASCII)
 _UNIT: Final = re.compile("[A-Z0-9]{2,3}", re.ASCII)
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
@@ -168,9 +169,7 @@ class _Reader:
     def _special(self, name: str) -> Any:
         if name == "action":
             action = self._event.get("action")
-            require(
-                action in {"ADD", "OBSERVE", "DELETE"}, "action", "action is none of ADD, OBSERVE, DELETE"
-            )
+            require(action in _ACTIONS, "action", "action is none of ADD, OBSERVE, DELETE")
             return action
         if name in _ITEMS:
             return tuple(dict.fromkeys(self._uri(name, value) for value in self._array(name)))

@@ -21,6 +21,7 @@ __all__ = ["hash_id", "plain", "prehash"]
 
 Json = Mapping[str, Any]
 
+_DIGITS_MAX: Final = 100
 _COMMENT: Final = cbv.CONTEXT["rdfs"] + "comment"
 _ITEMS: Final = "epc"
 _QUANTITY: Final = "quantityElement"
@@ -216,6 +217,8 @@ def _utc(text: str, name: str) -> str:
 
 
 def plain(number: Decimal) -> str:
-    """Without exponent and trailing zeros."""
-    text = f"{number:f}"
+    """Without exponent and trailing zeros; an exponent that is out of all measure stays."""
+    if abs(number.adjusted()) > _DIGITS_MAX:
+        return str(number)
+    text = f"{number:f}" if number else "0"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -24,18 +24,18 @@ from grootboek.modules.supply_chain.terms import (
     Event,
     ObjectEvent,
     OfferCustody,
+    Part,
     RegisterPrefix,
     TransactionEvent,
     TransformationEvent,
     Uri,
 )
-from grootboek.modules.trace import CustodyRow, GapRow, HeldRow, ItemRow, Mark, SeenRow
+from grootboek.modules.trace import CustodyRow, HeldRow, ItemRow, Mark
 
-__all__ = ["CUSTODIAN", "REGISTRAR", "REPORTER", "SupplyChain"]
+__all__ = ["REGISTRAR", "REPORTER", "SupplyChain"]
 
 REGISTRAR: Final = "supply_chain.registrar"
 REPORTER: Final = "supply_chain.reporter"
-CUSTODIAN: Final = "supply_chain.custodian"
 
 _NODES_MAX: Final = 1_000
 
@@ -58,7 +58,29 @@ class EventID(Struct, frozen=True, forbid_unknown_fields=True):
     """Names an event."""
 
     eventID: Uri  # noqa: N815  # the standard's name
-    part: int = 1
+    part: Part = 1
+
+
+class Seen(Struct, frozen=True):
+    """One event of an item."""
+
+    eventID: str  # noqa: N815  # the standard's name
+    part: int
+    eventTime: int  # noqa: N815  # the standard's name
+    what: str
+    """What the item was to it: ``commission``, ``observe``, ``into``, ``out-of``, ``input``..."""
+    bizStep: str | None  # noqa: N815  # the standard's name
+
+
+class Gap(Struct, frozen=True):
+    """Something that must have happened and was not reported."""
+
+    kind: str
+    eventID: str  # noqa: N815  # the standard's name
+    """The event that showed it."""
+    eventTime: int  # noqa: N815  # the standard's name
+    about: str
+    """A party's id (hex) or an item's name."""
 
 
 class ItemStatus(Struct, frozen=True):
@@ -72,8 +94,8 @@ class ItemStatus(Struct, frozen=True):
     contents: tuple[str, ...]
     quantities: tuple[HeldRow, ...]
     custody: tuple[CustodyRow, ...]
-    gaps: tuple[GapRow, ...]
-    history: tuple[SeenRow, ...]
+    gaps: tuple[Gap, ...]
+    history: tuple[Seen, ...]
     """In the order in which the ledger took the events; each has its own time."""
 
 
@@ -95,8 +117,7 @@ class SupplyChain(Module):
     version: ClassVar[int] = 1
     roles: ClassVar[dict[str, str]] = {
         REGISTRAR: "registers who owns which prefix",
-        REPORTER: "reports events, and commissions under the prefixes that its party owns",
-        CUSTODIAN: "offers and accepts custody",
+        REPORTER: "reports events, commissions under its party's prefixes, offers and accepts custody",
     }
     reasons: ClassVar[dict[str, str]] = {
         "role-missing": "no signer holds the role that the command needs",
@@ -162,14 +183,14 @@ class SupplyChain(Module):
     @command
     def offer_custody(self, ctx: Context, state: View, cmd: OfferCustody) -> None:
         """Offer items to another party (S3)."""
-        giver = ctx.require(CUSTODIAN)
+        giver = ctx.require(REPORTER)
         for uri in cmd.items:
             trace.offer(state, trace.require(state, canonical(uri)), giver, cmd.taker)
 
     @command
     def accept_custody(self, ctx: Context, state: View, cmd: AcceptCustody) -> None:
         """Accept items that were offered (S3)."""
-        taker = ctx.require(CUSTODIAN)
+        taker = ctx.require(REPORTER)
         for uri in cmd.items:
             trace.accept(state, trace.require(state, canonical(uri)), taker, ctx.time)
 
@@ -189,8 +210,8 @@ class SupplyChain(Module):
             contents=tuple(inner.id for inner in trace.contents(state, row.id)),
             quantities=tuple(trace.quantities(state, row.id)),
             custody=tuple(trace.chain(state, row.id)),
-            gaps=tuple(trace.gaps_of(state, row.id)),
-            history=tuple(trace.history(state, row.id)),
+            gaps=tuple(_gaps(state, row.id)),
+            history=tuple(_history(state, row.id)),
         )
 
     @query
@@ -239,6 +260,18 @@ def _take(ctx: Context, state: View, cmd: Event) -> None:
     if not void:
         mark = Mark(records.event_key(cmd.eventID, cmd.part), cmd.eventTime, reporter)
         rules.apply(state, mark, cmd)
+
+
+def _gaps(state: View, name: str) -> Iterator[Gap]:
+    for row in trace.gaps_of(state, name):
+        event = events.require(state, "event-unknown", row.event)
+        yield Gap(row.kind, event.eventID, row.time, row.about)
+
+
+def _history(state: View, name: str) -> Iterator[Seen]:
+    for row in trace.history(state, name):
+        event = events.require(state, "event-unknown", row.event)
+        yield Seen(event.eventID, event.part, row.time, row.what, event.bizStep)
 
 
 def _follow(state: View, args: TraceKey, *, forward: bool) -> list[Node]:

@@ -23,6 +23,7 @@ __all__ = [
     "Event",
     "ObjectEvent",
     "OfferCustody",
+    "Part",
     "PartyId",
     "PersistentDisposition",
     "QuantityElement",
