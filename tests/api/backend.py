@@ -90,12 +90,12 @@ class Shelf(Module):
         return args
 
     @query
-    def private(self, state: View, args: Ask) -> Row:
+    def private(self, _: View, args: Ask) -> Row:
         """Nobody may ask."""
         raise Rejected("not-yours", args.key)
 
     @query
-    def broken(self, state: View, args: Ask) -> Row:
+    def broken(self, _: View, __: Ask) -> Row:
         """A defect of the module."""
         raise RuntimeError("SECRET")
 
@@ -144,6 +144,7 @@ class OneHand:
         self.hold: asyncio.Event | None = None
         """Submissions wait for it."""
         self.waiting = 0
+        self.loop: asyncio.AbstractEventLoop
         self.certifies = True
         self.accusations: tuple[tuple[Signed, Signed], ...] = ()
 
@@ -170,6 +171,7 @@ class OneHand:
         assert client == "127.0.0.1"
         if self.fail is not None:
             raise self.fail
+        self.loop = asyncio.get_running_loop()
         if self.hold is not None:
             self.waiting += 1
             await self.hold.wait()
@@ -185,8 +187,8 @@ class OneHand:
                 self.certify()
         results = [self._result(batch, i) for i in range(len(batch))]
         certificate = self._ledger.certificate
-        if certificate is None or not any(isinstance(result, Final) for result in results):
-            return Answer(tuple(results), (), None, None)
+        if certificate is None or certificate.size < self._ledger.size:
+            return Answer((), (), None, None)
         return self._ledger.answer(results, certificate, self.log_signature(certificate))
 
     def _result(self, batch: TransactionBatch, i: int) -> Final | Refused:

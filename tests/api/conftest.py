@@ -1,8 +1,11 @@
 """A served backend: the real server, in its own thread, over TLS."""
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,7 +21,9 @@ from tests.api.backend import START_MS, OneHand, Put, Shelf, found, keys
 SENDER = SigningKey(bytes(32))
 
 
-def transaction(backend: OneHand, *puts: Put, nonce: int | None = None, expiry: int = START_MS + 500_000) -> Prepared:
+def transaction(
+    backend: OneHand, *puts: Put, nonce: int | None = None, expiry: int = START_MS + 500_000
+) -> Prepared:
     """A signed transaction of these commands."""
     encoded = [encode_command("shelf", 2, put) for put in puts]
     return prepare(backend.genesis.chain, [SENDER], encoded, expiry=expiry, nonce=nonce)
@@ -29,11 +34,23 @@ def fill(backend: OneHand, blocks: int, each: int = 3) -> list[Prepared]:
     made = []
     for block in range(blocks):
         batch = [
-            transaction(backend, Put(f"key/{i}", bytes([block, i])), Put(f"other/{i}", b"x")) for i in range(each)
+            transaction(backend, Put(f"key/{i}", bytes([block, i])), Put(f"other/{i}", b"x"))
+            for i in range(each)
         ]
         backend.order(b"".join(one.frame for one in batch))
         made += batch
     return made
+
+
+def trusting(backend: OneHand) -> ssl.SSLContext:
+    """TLS that trusts this node's certificate."""
+    return client_context([base64.b64decode(backend.genesis.replicas[backend.me].api_certificate)])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    while not condition():  # noqa: ASYNC110  # it happens in another thread
+        await asyncio.sleep(0.001)
 
 
 class Served(Struct):
@@ -43,17 +60,17 @@ class Served(Struct):
     url: str
     session: aiohttp.ClientSession
 
-    async def get(self, path: str, **headers: str) -> tuple[int, bytes, "aiohttp.typedefs.LooseHeaders"]:
+    async def get(self, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers of a GET."""
         async with self.session.get(self.url + path, headers=headers) as answer:
-            return answer.status, await answer.read(), answer.headers
+            return answer.status, await answer.read(), dict(answer.headers)
 
-    async def json(self, path: str) -> "dict[str, object]":
+    async def json(self, path: str) -> Any:
         """The JSON body of a good GET."""
         async with self.session.get(self.url + path) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.content_type == "application/json"
-            return dict(await answer.json())
+            return await answer.json()
 
     def client(self) -> AsyncClient:
         """A client of this node."""
@@ -84,8 +101,7 @@ def backend() -> OneHand:
 async def served(backend: OneHand, request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     """``@pytest.mark.parametrize("served", [{"requests": 1}], indirect=True)`` changes settings."""
     settings = getattr(request, "param", {})
-    certificate = base64.b64decode(backend.genesis.replicas[0].api_certificate)
-    connector = aiohttp.TCPConnector(ssl=client_context([certificate]), limit=0)
+    connector = aiohttp.TCPConnector(ssl=trusting(backend), limit=0)
     with serving(backend, **settings) as url:
         async with aiohttp.ClientSession(connector=connector) as session:
             yield Served(backend, url, session)

@@ -33,7 +33,7 @@ async def test_a_query_answers_as_of_the_certified_height(served: Served) -> Non
 async def test_as_of_takes_a_height_or_a_time(served: Served, as_of: str, value: str) -> None:
     fill(served.backend, 3)
     answer = await served.json(f"/v1/query/shelf/row?key=key/1&as_of={as_of}")
-    assert answer["result"]["value"] == value  # type: ignore[index]  # a dict
+    assert answer["result"]["value"] == value
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,7 @@ async def test_as_of_something_else_is_refused(served: Served, as_of: str, statu
 async def test_every_kind_of_parameter_comes_through(served: Served) -> None:
     fill(served.backend, 1)
     row = '{"value":"ff","height":7}'
-    answer = await served.json(
-        f"/v1/query/shelf/search?keys=a&keys=b&raw=0aff&limit=3&exact=true&row={row}"
-    )
+    answer = await served.json(f"/v1/query/shelf/search?keys=a&keys=b&raw=0aff&limit=3&exact=true&row={row}")
     assert answer["result"] == {
         "keys": ["a", "b"],
         "raw": "0aff",
@@ -148,7 +146,7 @@ async def test_before_the_first_block_nothing_is_certified(served: Served) -> No
 async def test_a_block_says_where_it_is(served: Served) -> None:
     fill(served.backend, 2)
     shown = await served.json("/v1/blocks/2")
-    assert shown["block"]["transactions"] == 3  # type: ignore[index]  # a dict
+    assert shown["block"]["transactions"] == 3
     assert (shown["start"], shown["index"]) == (10, 19)
     assert [(await served.get(f"/v1/blocks/{name}"))[0] for name in ("0", "3", "x", "1" * 30)] == [404] * 4
 
@@ -173,25 +171,23 @@ async def test_the_policy_is_served(served: Served) -> None:
 
 async def test_modules_describe_themselves_from_their_types(served: Served) -> None:
     described = await served.json("/v1/modules")
-    [shelf] = described["modules"]  # type: ignore[misc]  # a list of one
+    [shelf] = described["modules"]
     assert (shelf["name"], shelf["version"]) == ("shelf", 2)
     assert shelf["roles"] == {"shelf.keeper": "keeps the shelf"}
     assert shelf["reasons"] == {"too-long": "the value is too long"}
     [put] = shelf["commands"]
     assert (put["name"], put["doc"]) == ("Put", "Write a row.")
-    components = described["components"]["schemas"]  # type: ignore[index]  # a dict
+    components = described["components"]["schemas"]
     schema = components[put["schema"]["$ref"].rpartition("/")[2]]
     assert schema["properties"]["value"] == {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
     assert {query["name"] for query in shelf["queries"]} == {"row", "search", "private", "broken"}
 
 
 async def test_evidence_is_shown(served: Served) -> None:
-    pair = tuple(
-        Signed(2, wire.encode(Prepare(0, 1, bytes([i]) * 32)), bytes([i]) * 64) for i in range(2)
-    )
+    pair = tuple(Signed(2, wire.encode(Prepare(0, 1, bytes([i]) * 32)), bytes([i]) * 64) for i in range(2))
     served.backend.accusations = (pair,)  # type: ignore[assignment]  # a tuple of two
     shown = await served.json("/v1/evidence")
-    [accused] = shown["evidence"]  # type: ignore[misc]  # a list of one
+    [accused] = shown["evidence"]
     assert accused["replica"] == "replica-2"
 
 

@@ -43,9 +43,7 @@ async def test_bad_ones_are_refused_and_good_ones_go_on(served: Served) -> None:
     good = transaction(served.backend, Put("k", b"v"))
     spoiled = good.frame[:-1] + bytes([good.frame[-1] ^ 1])
     _, data, _ = await post(served, spoiled + good.frame)
-    bad, fine = verify_answer(
-        Verifier(served.backend.genesis), wire.decode(wire.answers, data), [good, good]
-    )
+    bad, fine = verify_answer(Verifier(served.backend.genesis), wire.decode(wire.answers, data), [good, good])
     assert isinstance(bad, Refused)
     assert isinstance(fine, Result)
     assert fine.applied
@@ -72,9 +70,7 @@ async def test_the_answer_may_be_json(served: Served) -> None:
     ],
     ids=["empty", "half a length", "too short", "far too short", "too many", "too large"],
 )
-async def test_what_is_no_request_is_refused(
-    served: Served, body: bytes, expected: tuple[int, str]
-) -> None:
+async def test_what_is_no_request_is_refused(served: Served, body: bytes, expected: tuple[int, str]) -> None:
     assert await refusal(served, body) == expected
     assert served.backend.ledger.height == 0
 
@@ -84,9 +80,7 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(served: Served) -> N
         while True:
             yield bytes(1 << 16)
 
-    async with served.session.post(
-        served.url + "/v1/transactions", data=endless(), headers=OCTETS
-    ) as answer:
+    async with served.session.post(served.url + "/v1/transactions", data=endless(), headers=OCTETS) as answer:
         assert answer.status == 413
 
 
@@ -104,9 +98,7 @@ async def test_faults_of_the_node_get_a_code_and_no_traceback(
 ) -> None:
     served.backend.fail = error
     frame = transaction(served.backend, Put("k", b"v")).frame
-    async with served.session.post(
-        served.url + "/v1/transactions", data=frame, headers=OCTETS
-    ) as answer:
+    async with served.session.post(served.url + "/v1/transactions", data=frame, headers=OCTETS) as answer:
         text = await answer.text()
         assert (answer.status, msgspec.json.decode(text)["code"]) == (status, code)
         assert "SECRET" not in text
@@ -153,9 +145,7 @@ async def test_a_receipt_of_one_record_shows_nothing_of_the_others(served: Serve
         ("00" * 32 + "?format=xml", 400, "GB-7001"),
     ],
 )
-async def test_a_wrong_question_about_a_receipt(
-    served: Served, path: str, status: int, code: str
-) -> None:
+async def test_a_wrong_question_about_a_receipt(served: Served, path: str, status: int, code: str) -> None:
     fill(served.backend, 1)
     found, data, _ = await served.get(f"/v1/transactions/{path}")
     assert (found, msgspec.json.decode(data)["code"]) == (status, code)
@@ -170,9 +160,7 @@ async def test_a_record_that_is_not_there(served: Served) -> None:
 async def test_what_is_not_certified_is_unknown_as_yet_and_never_absent(served: Served) -> None:
     served.backend.certifies = False
     sent = transaction(served.backend, Put("k", b"v"))
-    served.backend.ledger.execute(
-        1, 0, [__import__("grootboek._core")._core.TransactionBatch(sent.frame, served.backend.genesis.chain.digest)]
-    )
+    served.backend.order(sent.frame)
     path = f"/v1/transactions/{sent.id.hex()}"
     assert (await served.get(path))[0] == 503
     served.backend.certify()

@@ -39,10 +39,21 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+def take_sigint() -> None:
+    """A shell starts background jobs with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_the_demo_and_its_daemons(tmp_path: Path) -> None:
     folder = tmp_path / "D"
     command = [sys.executable, "-m", "grootboek.cli", "demo", "--dir", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_sigint,  # noqa: PLW1509  # this process has no other threads here
+    ) as demo:
         assert demo.stderr is not None
         while "importing" not in demo.stderr.readline():
             assert demo.poll() is None

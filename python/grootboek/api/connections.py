@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from grootboek.api.health import ApiMetrics
 from grootboek.api.settings import ApiSettings
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "until"]
 
 PAUSE_SECONDS: Final = 0.005
 
@@ -56,20 +57,21 @@ class Connections:
             del self._open[address]
         self._metrics.connections.set(self._open.total())
 
-
     async def end(self, seconds: float) -> None:
         """End all: what was answered is sent first, and TLS is closed, for ``seconds`` at most."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while any(_unsent(transport) for transport in self._transports):
-                    await asyncio.sleep(PAUSE_SECONDS)
+        await until(lambda: not any(map(_unsent, self._transports)), seconds)
         for transport in list(self._transports):
             _abort(transport)
         # One that was closing already ends when its time for that is over (ssl_shutdown_timeout).
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2 * seconds):
-                while self._transports:
-                    await asyncio.sleep(PAUSE_SECONDS)
+        await until(lambda: not self._transports, 2 * seconds)
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait until ``condition`` holds, for ``seconds`` at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110  # counters and buffers tell nobody when they change
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 class _Guarded(asyncio.Protocol):

@@ -10,7 +10,6 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import cast
 
 import uvloop
 from aiohttp import web
@@ -19,7 +18,7 @@ from grootboek import __version__, plain, webapi
 from grootboek.api import faults, openapi
 from grootboek.api.backend import Backend
 from grootboek.api.budget import Budget
-from grootboek.api.connections import Connections
+from grootboek.api.connections import Connections, until
 from grootboek.api.context import CONTEXT, Context
 from grootboek.api.health import ApiMetrics
 from grootboek.api.routes import ROUTES
@@ -32,7 +31,6 @@ __all__ = ["ApiServer", "ApiSettings", "application"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 METRICS = web.AppKey("metrics", ApiMetrics)
 CONNECTIONS = web.AppKey("connections", Connections)
-PAUSE_SECONDS = 0.005
 UNCOUNTED = {"/livez", "/readyz", "/metrics"}
 """Asked by the operator's machinery: answered even while clients have used up every budget."""
 
@@ -160,17 +158,14 @@ class ApiServer:
     async def _drain(self, app: web.Application) -> None:
         """Let requests under way end; then end their connections."""
         app[CONTEXT].closing.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                while app[BUDGET].requests:
-                    await asyncio.sleep(PAUSE_SECONDS)
+        await until(lambda: not app[BUDGET].requests, self._settings.drain_seconds)
         await app[CONNECTIONS].end(self._settings.linger_seconds)
 
     async def _listen(self, app: web.Application, runner: web.AppRunner) -> asyncio.Server:
         make, connections = runner.server, app[CONNECTIONS]
         if make is None:
             raise RuntimeError("the runner is not set up")
-        server = await asyncio.get_running_loop().create_server(
+        return await asyncio.get_running_loop().create_server(
             lambda: connections.guard(make()),
             self._settings.host,
             self._settings.port,
@@ -179,5 +174,3 @@ class ApiServer:
             ssl_shutdown_timeout=self._settings.linger_seconds,
             backlog=self._settings.connections,
         )
-        # uvloop's server is no asyncio.Server and has the same attributes.
-        return cast("asyncio.Server", server)

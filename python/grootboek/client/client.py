@@ -1,12 +1,13 @@
 """The asynchronous client: typed commands in, proven results out."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec import Struct
@@ -126,7 +127,7 @@ class AsyncClient:
 
     async def submit_many(
         self, commands: Iterable[Struct | Sequence[Struct]], *, atomic: bool = False
-    ) -> AsyncIterator[Result | GrootboekError]:
+    ) -> AsyncGenerator[Result | GrootboekError, None]:
         """One transaction for each item, many under way at once; yields the outcomes in order.
 
         A transaction that fails yields its error, and the others go on.
@@ -177,7 +178,9 @@ class AsyncClient:
                 raise BadProof("the proof is of another height")
             return proven
 
-        path = f"/v1/state/{module}/{key.hex()}" + _parameters({"proof": "true", "as_of": as_of})
+        path = f"/v1/state/{quote(module, safe='')}/{key.hex()}" + _parameters(
+            {"proof": "true", "as_of": as_of}
+        )
         return await self._read(path, check, webapi.MSGPACK)
 
     async def certificate(self) -> tuple[Certificate, BlockEntry]:
@@ -203,7 +206,9 @@ class AsyncClient:
         Bytes in ``arguments`` and results are lower-case hex.
         """
         values = {key: plain.to_plain(value) for key, value in arguments.items()}
-        path = f"/v1/query/{module}/{name}" + _parameters(values | {"as_of": as_of})
+        path = f"/v1/query/{quote(module, safe='')}/{quote(name, safe='')}" + _parameters(
+            values | {"as_of": as_of}
+        )
         return await self._read(path, lambda data: msgspec.json.decode(data, type=QueryAnswer))
 
     async def query_as(
@@ -229,14 +234,15 @@ class AsyncClient:
         except GrootboekError as error:
             return error
 
-    async def events(self, cursor: str = "", *, module: str = "") -> AsyncIterator[LedgerEvent]:
+    async def events(self, cursor: str = "", *, module: str = "") -> AsyncGenerator[LedgerEvent, None]:
         """Every event after ``cursor`` (from the start where it is empty), each once and in order.
 
         Never ends: it waits for new blocks, and goes on at another node where one fails. Keep the
         last event's ``cursor`` to resume. One node's word, without a proof.
         """
-        async for event in follow(self._nodes, cursor, module):
-            yield event
+        async with contextlib.aclosing(follow(self._nodes, cursor, module)) as events:
+            async for event in events:
+                yield event
 
     # --- one read --------------------------------------------------------------------------------
 
@@ -275,6 +281,10 @@ async def _outcome(done: "asyncio.Future[Result]") -> Result | GrootboekError:
         return await done
     except GrootboekError as error:
         return error
+
+
+def _path(*parts: str) -> str:
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
 def _parameters(values: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Following the ledger's events: server-sent events, resumed by cursor at any node."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -21,20 +22,21 @@ SILENCE_SECONDS: Final = 60.0
 PAUSE_SECONDS: Final = 0.2
 
 
-async def follow(nodes: Nodes, cursor: str, module: str) -> AsyncIterator[LedgerEvent]:
+async def follow(nodes: Nodes, cursor: str, module: str) -> AsyncGenerator[LedgerEvent, None]:
     """Events after ``cursor``, for ever. Raises the error that a node gives for a wrong request."""
     while True:
         node = nodes.pick(asyncio.get_running_loop().time())
         try:
-            async for event in _stream(nodes, node, cursor, module):
-                cursor = event.cursor
-                yield event
+            async with contextlib.aclosing(_stream(nodes, node, cursor, module)) as events:
+                async for event in events:
+                    cursor = event.cursor
+                    yield event
         except (aiohttp.ClientError, TimeoutError, OSError, BadAnswer):
             node.failed(asyncio.get_running_loop().time())
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _stream(nodes: Nodes, node: Node, cursor: str, module: str) -> AsyncIterator[LedgerEvent]:
+async def _stream(nodes: Nodes, node: Node, cursor: str, module: str) -> AsyncGenerator[LedgerEvent, None]:
     path = "/v1/events?" + urlencode({"cursor": cursor, "module": module})
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=SILENCE_SECONDS)
     async with nodes.session.get(node.url + path, ssl=node.context, timeout=timeout) as answer:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -135,15 +135,19 @@ class Client:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def _iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Pull one item at a time through the loop."""
         end = object()
-        while True:
-            item: Any = self._run(_next(items, end))
-            if item is end:
-                return
-            yield item
+        try:
+            while True:
+                item: Any = self._run(_next(items, end))
+                if item is end:
+                    return
+                yield item
+        finally:
+            if not self._loop.is_closed():
+                self._run(items.aclose())
 
 
-async def _next(items: AsyncIterator[T], end: object) -> T | object:
+async def _next(items: AsyncGenerator[T, None], end: object) -> T | object:
     return await anext(items, end)

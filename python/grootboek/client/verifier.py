@@ -26,6 +26,7 @@ from grootboek.wire import BlockEntry, Certificate, Event, Header, Receipt, Stat
 
 __all__ = ["ProvenCheckpoint", "ProvenReceipt", "ProvenRecord", "ProvenState", "Verifier"]
 
+
 class ProvenCheckpoint(Struct, frozen=True, kw_only=True):
     """A checkpoint that a quorum of replicas has cosigned."""
 

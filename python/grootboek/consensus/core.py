@@ -67,6 +67,8 @@ class Core:
         """False from the VIEW-CHANGE that leaves a view until the NEW-VIEW that opens the next."""
         self.executed = 0
         """The last sequence number that is executed, or skipped as NULL."""
+        self.top = 0
+        """The highest sequence number proposed in this view."""
         self.executing = 0
         """The last sequence number that the driver was told to execute."""
         self.size = 0
@@ -133,7 +135,7 @@ class Core:
     @property
     def in_flight(self) -> int:
         """How many proposals of this view are not executed."""
-        return sum(slot.pre_prepare is not None and seq > self.executed for seq, slot in self.slots.items())
+        return max(0, self.top - self.executed)
 
     @property
     def pending(self) -> int:
@@ -231,9 +233,7 @@ class Core:
 
     def ordering_work(self) -> bool:
         """Whether something waits for this view to order it."""
-        return bool(self.known) or any(
-            slot.pre_prepare is not None for seq, slot in self.slots.items() if seq > self.executed
-        )
+        return bool(self.known) or self.top > self.executed
 
     def watch(self, *, progress: bool) -> None:
         """Keep the progress timer running exactly while the open view owes an execution."""

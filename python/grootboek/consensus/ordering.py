@@ -20,7 +20,7 @@ __all__ = ["Ordering"]
 
 IN_FLIGHT = 4
 """How many proposals the primary keeps in flight."""
-PROMPT = 2
+PROMPT = 1
 """How many of them it makes at once, however small; beyond that only full ones."""
 
 
@@ -41,8 +41,7 @@ class Ordering(Core):
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.leading:
             flight = self.in_flight
-            proposed = (seq for seq, slot in self.slots.items() if slot.pre_prepare is not None)
-            seq = max(self.certified_seq, self.executed, *proposed) + 1
+            seq = max(self.certified_seq, self.executed, self.top) + 1
             if seq > self.high or flight >= IN_FLIGHT:
                 return
             batches = self._next_batches()
@@ -83,6 +82,7 @@ class Ordering(Core):
         value = message or proposal_in(signed)
         slot = self.slot(value.seq)
         slot.accept(signed, value, self.digest(value))
+        self.top = max(self.top, value.seq)
         for digest in value.batches:
             if digest not in self.done:
                 self.assigned[digest] = value.seq

@@ -107,6 +107,31 @@ class Replica(ViewChanging):
                 self.on_new_view(message, signed)
                 self._replay_early()
 
+    def settled(self, sender: int, message: ProtocolMessage | Checkpoint | Status) -> bool:
+        """Whether a vote comes too late to change anything, so that nobody need check its signature.
+
+        A vote that contradicts an earlier one of its sender is evidence, and never settled.
+        """
+        match message:
+            case Checkpoint(size):
+                return size <= self.checkpoints.size
+            case Prepare(view, seq) | Commit(view, seq) if seq <= self.low:
+                return view == self.view
+            case Prepare(view, seq):
+                slot = self.slots.get(seq)
+                return (
+                    slot is not None and view == self.view and slot.committing and sender not in slot.prepares
+                )
+            case Commit(view, seq):
+                slot = self.slots.get(seq)
+                return (
+                    slot is not None
+                    and view == self.view
+                    and slot.decided is not None
+                    and sender not in slot.commits
+                )
+        return False
+
     # --- votes that overtake their NEW-VIEW ------------------------------------------------------
 
     def _early(self, message: Prepare | Commit | PrePrepare) -> bool:
@@ -296,6 +321,7 @@ class Replica(ViewChanging):
             return None
         slot = self.slot(value.seq)
         slot.accept(signed, value, self.digest(value))
+        self.top = max(self.top, value.seq)
         for digest in value.batches:
             self.assigned[digest] = value.seq
         return slot

@@ -133,6 +133,7 @@ class ViewChanging(Ordering):
         self.view, self.active, self.opening = view, True, opening
         self.stop_timer(Timer.NEW_VIEW)
         self.assigned = {}
+        self.top = 0
         self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
         for slot in self.slots.values():
             slot.enter_view()

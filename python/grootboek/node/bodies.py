@@ -84,10 +84,10 @@ class Bodies:
         """The batches of ``origin`` that wait, in the order they came."""
         return [self._held[digest].batch for digest in self._waiting.get(origin, ())]
 
-    def needed(self, seq: int, named: Set[bytes] = frozenset()) -> list[Body]:
-        """The bodies that wait, were executed above ``seq`` or are ``named``, in the order they came."""
-        return [
-            body
-            for digest, body in self._held.items()
-            if body.seq is None or body.seq > seq or digest in named
-        ]
+    def held(self) -> list[Body]:
+        """All bodies, in the order they came."""
+        return list(self._held.values())
+
+    def needed(self, seq: int) -> list[Body]:
+        """The bodies that wait or were executed above ``seq``, in the order they came."""
+        return [body for body in self._held.values() if body.seq is None or body.seq > seq]

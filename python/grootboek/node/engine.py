@@ -78,7 +78,7 @@ FLUSH_MS = 1_000
 """How long the state may stay behind the log."""
 OWN_BATCHES = 4
 """How many batches of its own a replica disseminates ahead of their execution."""
-PROMPT_BATCHES = 2
+PROMPT_BATCHES = 1
 """How many of them it cuts at once, however small; beyond that only full ones."""
 KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
@@ -154,7 +154,7 @@ class Engine:
         """Frames from authenticated peers, all but Batch (see ``body``)."""
         out = Outbox()
         messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status)]
-        events = self.gate.events(messages)
+        events = self.gate.events(messages, self.replica.settled)
         for sender, frame in arrived:
             events += self._serve(sender, frame, out)
         return self._turn(events, now, out)
@@ -283,8 +283,8 @@ class Engine:
             case consensus.CatchUp(certificate, source):
                 self.counters.transfers += not self.catchup.running
                 self.catchup.want(certificate, source, out)
-            case Release(seq):
-                self._release(seq)
+            case Release():
+                self._release()
             case Accuse(first, second):
                 if len(self.evidence) < EVIDENCE_KEPT:
                     self.evidence.append((first, second))
@@ -334,12 +334,16 @@ class Engine:
         self.bodies.executed([body.batch.digest for body in logged], self.ledger.seq)
         return [self._submitted(body.batch, body.origin, logged=True) for body in logged]
 
-    def _release(self, seq: int) -> None:
-        """Write again what is still needed and drop the rest, once the journal has grown enough."""
+    def _release(self) -> None:
+        """Write again what is still needed and drop the rest, once the journal has grown enough.
+
+        Every body that is held stays: a proposal may name one that is executed, and a vote for it
+        rests on the journal as any other.
+        """
         if self.journal.size < self._compact_at:
             return
         position = self.journal.mark()
-        written = [_body_record(b.batch, b.origin) for b in self.bodies.needed(seq, self._named())]
+        written = [_body_record(b.batch, b.origin) for b in self.bodies.held()]
         written += [_RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)

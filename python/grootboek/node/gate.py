@@ -4,7 +4,7 @@ The signatures of all frames that arrived together are verified in one call, so 
 several sequence numbers share the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -20,6 +20,9 @@ __all__ = ["Gate"]
 log = structlog.get_logger("grootboek.gate")
 
 
+Message = ProtocolMessage | Checkpoint | Status
+
+
 class _Candidate:
     """A message with what must verify before it counts."""
 
@@ -29,7 +32,7 @@ class _Candidate:
         self.peer = peer
         self.sender = peer
         self.signed: Signed | None = None
-        self.message: ProtocolMessage | Checkpoint | Status
+        self.message: Message
         self.obligations: list[Obligation]
         if isinstance(frame, Envelope):
             self.signed = frame.signed
@@ -60,9 +63,19 @@ class Gate:
             genesis.limits.window,
         )
 
-    def events(self, arrived: Sequence[tuple[int, Frame]]) -> list[Event]:
-        """The events of those frames that hold, in their order."""
+    def events(
+        self, arrived: Sequence[tuple[int, Frame]], settled: Callable[[int, Message], bool] | None = None
+    ) -> list[Event]:
+        """The events of those frames that hold, in their order.
+
+        A message that is ``settled(sender, message)`` can change nothing any more: it is dropped before
+        its signature costs anything.
+        """
         candidates = [c for peer, frame in arrived if (c := self._candidate(peer, frame)) is not None]
+        if settled is not None:
+            candidates = [c for c in candidates if not settled(c.sender, c.message)]
+        if not candidates:
+            return []
         obligations = [obligation for c in candidates for obligation in c.obligations]
         verdicts = verify_many(obligations, cofactorless=True)
         self._counters.message_signatures += len(obligations)
