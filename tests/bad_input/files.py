@@ -108,15 +108,17 @@ PROOFS: list[Row] = [
     (
         "receipt with a cosignature of another time",
         certified(
-            lambda r: {
-                "cosignatures": tuple(replace(c, time=c.time + 1) for c in r.certificate.cosignatures)
-            }
+            lambda r: {"cosignatures": tuple(replace(c, time=c.time + 1) for c in r.certificate.cosignatures)}
         ),
         "GB-4002",
     ),
     ("receipt for another root", certified(lambda _: {"root": bytes(32)}), "GB-4002"),
     ("receipt for size 0", certified(lambda _: {"size": 0}), "GB-4002"),
-    ("receipt oversized: the block", certified(lambda r: {"block": r.certificate.block[:1] + bytes(70_000)}), "GB-4002"),
+    (
+        "receipt oversized: the block",
+        certified(lambda r: {"block": r.certificate.block[:1] + bytes(70_000)}),
+        "GB-4002",
+    ),
     ("receipt at another index", receipt(lambda r: replace(r, index=r.index + 1)), "GB-4001"),
     ("receipt with a path too long", receipt(lambda r: replace(r, path=(*r.path, bytes(32)))), "GB-4001"),
     ("receipt with a changed record", receipt(with_a_changed_bit), "GB-4001"),
@@ -292,7 +294,13 @@ IMPORTS: list[tuple[str, type[Module], str, str | bytes, str]] = [
     ("invoices in no format", Tax, "a.csv", "hello\n", "GB-3001"),
     ("invoice of another kind", Tax, "a.xml", "<a/>", "GB-3001"),
     ("invoice that is a bomb", Tax, "a.xml", BOMB, "GB-3001"),
-    ("row with a field too few", Welfare, "a.csv", LIST + "rent,T2,NL91ABNA0417164300,2026-01\n", "field-count"),
+    (
+        "row with a field too few",
+        Welfare,
+        "a.csv",
+        LIST + "rent,T2,NL91ABNA0417164300,2026-01\n",
+        "field-count",
+    ),
     ("row with a wrong account", Welfare, "a.csv", LIST + _row(iban="NL92ABNA0417164300"), "iban-check"),
     ("row with a wrong amount", Welfare, "a.csv", LIST + _row(amount="lots"), "amount-form"),
     ("row with a wrong month", Welfare, "a.csv", LIST + _row(period="2026-13"), "period-form"),

@@ -108,7 +108,7 @@ def _relabelled(world: World) -> bytes:
     return encode(Envelope(replace(world.signed(Prepare(0, world.next, D)), sender=1)))
 
 
-def _view_change(world: World, prepared: tuple[Prepared, ...], stable: bool = True) -> bytes:  # noqa: FBT001, FBT002  # a table's column
+def _view_change(world: World, prepared: tuple[Prepared, ...], *, stable: bool = True) -> bytes:
     return world.envelope(ViewChange(3, world.certificate if stable else None, prepared))
 
 
@@ -143,7 +143,7 @@ FRAMES: list[Row] = [
     ("message malformed", lambda _: encode(Envelope(Signed(FAULTY, b"\xc1", SIGNATURE))), "GB-2004"),
     (
         "message non-canonical",
-        lambda w: encode(Envelope(Signed(FAULTY, b"\x94\x02\xcc\x00\x01" + encode(D), SIGNATURE))),
+        lambda _: encode(Envelope(Signed(FAULTY, b"\x94\x02\xcc\x00\x01" + encode(D), SIGNATURE))),
         "GB-2004",
     ),
     (
@@ -193,7 +193,11 @@ FRAMES: list[Row] = [
     (
         "VIEW-CHANGE with a certificate beyond its window",
         lambda w: w.envelope(
-            ViewChange(3, None, (Prepared(w.signed(PrePrepare(2, 10_000, 0, (D,))), ((1, SIGNATURE), (3, SIGNATURE))),))
+            ViewChange(
+                3,
+                None,
+                (Prepared(w.signed(PrePrepare(2, 10_000, 0, (D,))), ((1, SIGNATURE), (3, SIGNATURE))),),
+            )
         ),
         "GB-2004",
     ),
@@ -209,7 +213,7 @@ FRAMES: list[Row] = [
     ("NEW-VIEW with forged wishes", lambda w: _new_view(w, (0, 1, 3)), "GB-2005"),
     # --- checkpoints and certificates
     ("CHECKPOINT with no block", lambda w: w.checkpoint(block=b"\x02x"), "GB-2004"),
-    ("CHECKPOINT wrongly signed", lambda w: w.checkpoint(root=D), "GB-2005"),
+    ("CHECKPOINT wrongly signed", lambda w: w.checkpoint(size=w.certificate.size + 9, root=D), "GB-2005"),
     (
         "CHECKPOINT of a replica that there is not",
         lambda w: w.checkpoint(cosignature=Cosignature(9, 1, SIGNATURE)),
@@ -242,7 +246,11 @@ FRAMES: list[Row] = [
         ),
         "GB-2005",
     ),
-    ("STATUS that claims everything", lambda w: encode(Status(2**50, False, 2**50, None)), None),
+    (
+        "STATUS that claims everything",
+        lambda _: encode(Status(2**50, active=False, executed=2**50, stable=None)),
+        None,
+    ),
     # --- bodies and transfer
     ("BATCH of nothing", lambda _: encode(Batch(b"")), "GB-2006"),
     ("BATCH with broken frames", lambda _: encode(Batch(b"\x00\x00\x01\x00x")), "GB-2006"),
@@ -255,7 +263,11 @@ FRAMES: list[Row] = [
     ("FETCH of a batch that nobody has", lambda _: encode(FetchBatch((D,))), None),
     ("FETCH of entries that are not there", lambda _: encode(FetchEntries(0, 2**50)), None),
     ("FETCH of entries from behind the end", lambda _: encode(FetchEntries(9, 3)), None),
-    ("ENTRIES that nobody asked for", lambda w: encode(Entries(0, w.certificate.size, b"\x00\x01x", ())), None),
+    (
+        "ENTRIES that nobody asked for",
+        lambda w: encode(Entries(0, w.certificate.size, b"\x00\x01x", ())),
+        None,
+    ),
     ("HELLO after the handshake", lambda w: encode(Hello(1, w.chain.digest, 0, FAULTY, D)), None),
     ("HELLO proof after the handshake", lambda _: encode(HelloProof(SIGNATURE)), None),
 ]

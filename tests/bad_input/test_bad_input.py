@@ -4,7 +4,7 @@ The tables are in ``transactions``, ``frames`` and ``files``. After each row the
 what they held, and commit the next good transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,8 @@ from tests.node.cluster import Cluster
 OTHERS = (0, 1, 3)
 
 
-def named(rows: list[tuple[str, ...]]) -> list[object]:
-    return [pytest.param(*row[1:], id=row[0]) for row in rows]
+def named(rows: Iterable[Sequence[object]]) -> list[object]:
+    return [pytest.param(*row[1:], id=str(row[0])) for row in rows]
 
 
 @pytest.fixture

@@ -17,10 +17,21 @@ from tests.client.test_verifier import flipped
 
 EXTREMES = [0, 1, -1, 2**31, 2**53 - 1, 2**53, 2**63, 2**64 - 1, -(2**63)]
 
-mutations = st.tuples(
-    st.integers(0, 10_000),
-    st.sampled_from([*EXTREMES, b"", bytes(31), bytes(32), bytes(33), bytes(70_000), None, "", [], [[]], True]),
-)
+VALUES: list[object] = [
+    *EXTREMES,
+    b"",
+    bytes(31),
+    bytes(32),
+    bytes(33),
+    bytes(70_000),
+    None,
+    "",
+    [],
+    [[]],
+    True,
+]
+
+mutations: st.SearchStrategy[tuple[int, object]] = st.tuples(st.integers(0, 10_000), st.sampled_from(VALUES))
 
 
 def leaves(value: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
@@ -81,7 +92,9 @@ def test_no_part_of_a_state_proof_can_be_replaced(
             verifier.verify_state_proof(changed)
 
 
-def outcomes(verifier: Verifier, data: bytes, sent: list[Prepared]) -> list[tuple[bytes, tuple[str, ...]]] | None:
+def outcomes(
+    verifier: Verifier, data: bytes, sent: list[Prepared]
+) -> list[tuple[bytes, tuple[str, ...]]] | None:
     """What the client believes of an answer; None where it is refused with a typed error."""
     try:
         found = verify_answer(verifier, wire.decode(wire.answers, data), sent)

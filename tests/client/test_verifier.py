@@ -1,6 +1,8 @@
 """What the offline verifier accepts, and that nothing else is accepted."""
 
 import base64
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -244,3 +246,9 @@ def test_every_single_bit_of_a_checkpoint_matters(ledger: SmallLedger, verifier:
 
     assert accepts(data)
     assert [bit for bit in range(8 * len(data)) if accepts(flipped(data, bit))] == []
+
+
+def test_verifying_needs_no_network_packages() -> None:
+    code = "import sys; from grootboek.client import Verifier; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not {"aiohttp", "cryptography", "structlog", "uvloop"} & set(loaded.split())

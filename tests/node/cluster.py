@@ -40,7 +40,8 @@ def signed(
 ) -> Prepared:
     """A transaction that follows from its number; each command adds some 120 bytes."""
     signer = key or known_key("client", number % 8)
-    return prepare(chain, [signer], [anchor(number, part) for part in range(commands)], expiry=expiry, nonce=number)
+    records = [anchor(number, part) for part in range(commands)]
+    return prepare(chain, [signer], records, expiry=expiry, nonce=number)
 
 
 class Cluster:
@@ -147,7 +148,8 @@ class Cluster:
 
     def equal(self) -> bool:
         """Whether all replicas have one log and one state."""
-        heads = {(r.engine.ledger.size, r.engine.ledger.root, r.engine.ledger.state_root) for r in self.replicas}
+        ledgers = [replica.engine.ledger for replica in self.replicas]
+        heads = {(ledger.size, ledger.root, ledger.state_root) for ledger in ledgers}
         return len(heads) == 1
 
     def _send(self, sender: int, to: int, frame: Frame) -> None:

@@ -31,7 +31,9 @@ def asked(cluster: Cluster) -> list[int]:
     return [to for sender, to, frame in cluster.sent if sender == 3 and isinstance(frame, FetchEntries)]
 
 
-def catch_up(cluster: Cluster, change: Callable[[int, Frame], Frame | None] = lambda _sender, frame: frame) -> None:
+def catch_up(
+    cluster: Cluster, change: Callable[[int, Frame], Frame | None] = lambda _sender, frame: frame
+) -> None:
     """Let replica 3 hear the others; ``change(sender, frame)`` may bend or lose what it hears."""
     send = cluster.network.send
 
@@ -83,7 +85,9 @@ BENT: dict[str, Callable[[Entries], Entries | None]] = {
     "too many": lambda entries: replace(entries, body=entries.body + b"\x00\x01x"),
     "endless": lambda entries: replace(entries, body=entries.body * 50),
     "garbage": lambda entries: replace(entries, body=b"\xff" * 1_000),
-    "a proof that is none": lambda entries: replace(entries, proof=(bytes(32),) * 60, body=entries.body[:100]),
+    "a proof that is none": lambda entries: replace(
+        entries, proof=(bytes(32),) * 60, body=entries.body[:100]
+    ),
     "silence": lambda _: None,
 }
 

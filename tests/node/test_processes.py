@@ -1,7 +1,6 @@
 """Four real daemons over TLS: killed at random moments under load, nothing acknowledged is lost."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from grootboek.modules.records import Anchor
 from grootboek.node import keystore
 from grootboek.node.keystore import Identity
 from grootboek.node.localnet import Localnet, create
+from grootboek.webapi import NodeStatus
 
 KILLS = 50
 LOADERS = 16
@@ -89,9 +89,9 @@ async def assert_equal_logs(net: Localnet) -> None:
     async with client_of(net) as client:
         for _ in range(100):
             status = list((await client.status()).values())
-            with contextlib.suppress(AttributeError):
-                if len({(s.size, s.root, s.certified_size) for s in status}) == 1:
-                    return
+            heads = {(s.size, s.root, s.certified_size) for s in status if isinstance(s, NodeStatus)}
+            if len(heads) == 1 and all(isinstance(s, NodeStatus) for s in status):
+                return
             await asyncio.sleep(0.2)
     pytest.fail(f"replicas differ: {[s if isinstance(s, GrootboekError) else s.size for s in status]}")
 

@@ -45,5 +45,3 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How long what is left of a refused body is read, so that the client sees the refusal."""
     drain_seconds: float = 10.0
     """How long requests under way may take to end when the node stops."""
-    query_rows: int = 10_000
-    """Rows that one query may read."""

@@ -99,6 +99,9 @@ class Core:
         """The log size of the last certificate that was reported."""
         self.cosigned: Cosigned | None = None
         """This replica's last cosignature."""
+        self.asked_at = -1
+        """What was executed when the status timer last ran out: only a standstill is worth asking about."""
+        self.turn = 0
         self.answered: dict[int, int] = {}
         """When each peer was last told our STATUS in answer to its own."""
         self._sign = sign

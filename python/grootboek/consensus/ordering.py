@@ -20,7 +20,7 @@ __all__ = ["Ordering"]
 
 IN_FLIGHT = 4
 """How many proposals the primary keeps in flight."""
-PROMPT = 1
+PROMPT = 2
 """How many of them it makes at once, however small; beyond that only full ones."""
 
 
@@ -35,6 +35,7 @@ class Ordering(Core):
             self.finish(event.digest, self.executed)
         elif event.digest not in self.done:
             self.known.setdefault(event.digest, Known(event.transactions, event.size, event.own))
+            self.ask_soon()
         self.vote_waiting()
 
     def propose(self) -> None:
@@ -208,6 +209,7 @@ class Ordering(Core):
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""
         if not self.running(Timer.STATUS) and self.config.n > 1:
+            self.asked_at = self.executed
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
 
     def announce(self) -> None:

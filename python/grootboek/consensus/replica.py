@@ -161,7 +161,9 @@ class Replica(ViewChanging):
     def on_status_timer(self) -> None:
         """Ask and tell again, for as long as something is missing here or unheard of there."""
         if not self.active or self.ordering_work() or self.checkpoints.ahead(self.size):
-            self._ask_everybody()
+            if not self.active or self.executed == self.asked_at:
+                self._ask_everybody()
+            self.asked_at = self.executed
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
             return
         silent = [peer for peer in self.peers if self.checkpoints.unconfirmed(peer)]
@@ -180,8 +182,13 @@ class Replica(ViewChanging):
             if slot.value is not None and (missing := self.missing(slot.value)):
                 self.emit(FetchBodies(missing))
         unassigned = tuple(digest for digest in self.known if digest not in self.assigned)
-        if self.active and not self.leading and unassigned:
-            self.emit(Relay(self.primary, unassigned[: self.config.limits.block_batches]))
+        if unassigned and not self.leading:
+            self.emit(Relay(self._who_may_order(), unassigned[: self.config.limits.block_batches]))
+
+    def _who_may_order(self) -> int:
+        """The primary; outside a view each peer in turn, since the others may have gone on without us."""
+        self.turn += 1
+        return self.primary if self.active else self.peers[self.turn % len(self.peers)]
 
     def on_status(self, sender: int, message: Status) -> None:
         """Learn from a peer that is ahead, help one that is behind."""
@@ -243,7 +250,7 @@ class Replica(ViewChanging):
         self.forget()
         if self.config.n > 1:
             self.broadcast(self.status())
-            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+            self.ask_soon()
         for slot in list(self.slots.values()):
             self.progress(slot)
         self.announce()

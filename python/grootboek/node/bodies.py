@@ -1,6 +1,7 @@
 """The batch bodies that a replica holds: until their block is certified, and within each origin's quota."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import takewhile
 
 from msgspec import Struct
@@ -71,7 +72,7 @@ class Bodies:
             del self._waiting[body.origin][digest]
             self._executed.append((seq, digest))
 
-    def drop(self, seq: int, named: Set[bytes] = frozenset()) -> list[bytes]:
+    def drop(self, seq: int, named: AbstractSet[bytes] = frozenset()) -> list[bytes]:
         """Forget the bodies that were executed at ``seq`` or below, but for ``named`` ones: their digests."""
         due = list(takewhile(lambda item: item[0] <= seq, self._executed))
         self._executed[: len(due)] = [item for item in due if item[1] in named]

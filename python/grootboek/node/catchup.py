@@ -64,9 +64,7 @@ class CatchUp:
         self._source += 1
         self._ask(out)
 
-    def received(
-        self, sender: int, entries: Entries, out: Outbox
-    ) -> tuple[list[Block], CaughtUp | None]:
+    def received(self, sender: int, entries: Entries, out: Outbox) -> tuple[list[Block], CaughtUp | None]:
         """Verify and apply an answer: the blocks it brought, and the event when the target is reached.
 
         A late answer of a peer that was passed over is as good as any; a wrong one moves nothing.

@@ -78,7 +78,7 @@ FLUSH_MS = 1_000
 """How long the state may stay behind the log."""
 OWN_BATCHES = 4
 """How many batches of its own a replica disseminates ahead of their execution."""
-PROMPT_BATCHES = 1
+PROMPT_BATCHES = 2
 """How many of them it cuts at once, however small; beyond that only full ones."""
 KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
@@ -386,8 +386,12 @@ class Engine:
         return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged)
 
     def _logged(self, batch: TransactionBatch) -> bool:
-        """Whether every transaction of it has its entry in the log already."""
-        return all(self.ledger.locate(identity) is not None for identity in batch.ids)
+        """Whether ordering it could add nothing: each transaction is in the log, or expired."""
+        time = self.ledger.time
+        return all(
+            expiry <= time or self.ledger.locate(identity) is not None
+            for identity, expiry in zip(batch.ids, batch.expiries, strict=True)
+        )
 
     def _cut(self, out: Outbox) -> list[Event]:
         """Disseminate a batch of our own where it is time for one."""

@@ -6,6 +6,7 @@ every result is there and a certificate covers them all.
 """
 
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 
 from grootboek._core import TransactionBatch
 from grootboek.errors import CATALOGUE, Expired, ExpiryTooFar, GrootboekError, PoolFull
@@ -54,6 +55,8 @@ class Intake:
         self.pool = pool
         self._limits = limits
         self._waiters: dict[bytes, list[tuple[Request, int]]] = {}
+        self._expiries: list[tuple[int, bytes]] = []
+        """A heap of what waits: a block that came by transfer does not say what it left out."""
         self._uncertified: list[Request] = []
         self._certified = ledger.certificate.size if ledger.certificate else 0
 
@@ -88,14 +91,16 @@ class Intake:
                 request.settle(i, refusal(PoolFull))
             else:
                 self._waiters.setdefault(batch.ids[i], []).append((request, i))
+                heappush(self._expiries, (batch.expiries[i], batch.ids[i]))
 
     def executed(self, block: Block) -> None:
         """Settle the waiting transactions of an executed block and of the time it brought."""
         for identity, result in block.results:
             self._settle(identity, result)
         self.pool.remove([identity for identity, _ in block.results])
-        for identity in self.pool.expire(block.entry.time):
-            self._settle(identity, refusal(Expired))
+        self.pool.expire(block.entry.time)
+        while self._expiries and self._expiries[0][0] <= block.entry.time:
+            self._settle(heappop(self._expiries)[1], None)
 
     def _settle(self, identity: bytes, result: Final | Refused | None) -> None:
         for request, position in self._waiters.pop(identity, ()):
