@@ -25,7 +25,7 @@ check: environment
 	$(BIN)/mypy
 	$(BIN)/stubtest --mypy-config-file pyproject.toml grootboek._core
 	cargo fmt --all --check
-	PYO3_PYTHON=$(BIN)/python cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	$(BIN)/pytest --quiet tests/project
 
 bench: environment
