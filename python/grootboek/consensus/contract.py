@@ -37,7 +37,10 @@ class CheckedReplica(Replica):
         _require(self.view >= before.view, "view never goes back (PS10)")
         _require(self.executed >= before.executed, "execution never goes back (PS5)")
         _require(self.low >= before.low, "L never goes back (PS10)")
-        _require(all(self.low < seq <= self.high for seq in self.slots), "slots lie in (L, H] (PS13)")
+        _require(all(seq > self.low for seq in self.slots), "slots lie above L (PS13)")
+        beyond = [slot for seq, slot in self.slots.items() if seq > self.high]
+        _require(len(beyond) <= self.config.limits.window, "O reaches one window at most (PS13)")
+        _require(all(slot.value and not slot.told_by(self.config.me) for slot in beyond), "no vote beyond H")
         _require(
             not set(self.done) & (set(self.known) | set(self.assigned)),
             "an executed batch is not ordered again (PS7)",

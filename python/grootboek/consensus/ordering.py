@@ -92,16 +92,22 @@ class Ordering(Core):
         self.vote(slot)
 
     def vote_waiting(self) -> None:
-        """Vote on the proposals that waited for a body."""
+        """Vote on the proposals that waited for a body, or for the window."""
         for seq in sorted(self.slots):
             slot = self.slots.get(seq)
             if slot is not None and slot.value is not None and not slot.voted:
                 self.vote(slot)
 
     def vote(self, slot: Slot) -> None:
-        """PREPARE, once the bodies are held; the primary's PRE-PREPARE stands for its own."""
+        """PREPARE, once the bodies are held; the primary's PRE-PREPARE stands for its own.
+
+        O may reach beyond the window of a replica whose log is behind: such a proposal has its slot at
+        once, so that nothing else is proposed or accepted there, and its vote when the window moves.
+        """
         value, signed = slot.value, slot.pre_prepare
-        if not self.active or slot.voted or value is None or signed is None or not self.holds(value):
+        if not self.active or slot.voted or value is None or signed is None:
+            return
+        if not (self.within(value.seq) and self.holds(value)):
             return
         slot.voted = True
         self.persist(Accepted(signed))

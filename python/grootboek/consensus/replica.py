@@ -50,8 +50,10 @@ class Replica(ViewChanging):
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
-        executed = self.executed
+        executed, low = self.executed, self.low
         self._dispatch(event)
+        if self.low > low:
+            self.vote_waiting()
         self.propose()
         self.watch(progress=self.executed > executed)
         return self.taken()

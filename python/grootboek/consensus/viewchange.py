@@ -124,7 +124,7 @@ class ViewChanging(Ordering):
         if stable is not None:
             self.learn(stable, signed.sender)
         for proposal in message.pre_prepares:
-            if self.within(proposal_in(proposal).seq):
+            if proposal_in(proposal).seq > self.low:
                 self.accept(proposal)
         self.ask_soon()
 

@@ -72,8 +72,14 @@ class Monitor:
         match decode(protocol_messages, payload):
             case PrePrepare(view, seq) | Prepare(view, seq) | Commit(view, seq) as message:
                 role = (sender, type(message).__name__, view, seq)
-            case ViewChange(view) | NewView(view) as message:
-                role = (sender, type(message).__name__, view, 0)
+            case ViewChange(view) as message:
+                role = (sender, "ViewChange", view, 0)
+                for prepared in message.prepared:
+                    self._signed(prepared.pre_prepare.sender, prepared.pre_prepare.payload)
+            case NewView(view) as message:
+                role = (sender, "NewView", view, 0)
+                for proposal in message.pre_prepares:
+                    self._signed(sender, proposal.payload)
         if self._votes.setdefault(role, payload) != payload:
             raise Violation(f"PS4: replica {sender} signed two different {role[1]} for {role[2:]}")
 

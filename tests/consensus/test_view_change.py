@@ -1,0 +1,135 @@
+"""View changes, one core at a time: what it is told, and what it says."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from grootboek._core import digest
+from grootboek.consensus import (
+    Broadcast,
+    CaughtUp,
+    CheckedReplica,
+    Config,
+    Effect,
+    Event,
+    FetchBodies,
+    Position,
+    Received,
+    Stored,
+    Submitted,
+)
+from grootboek.consensus.newview import proposal_in
+from grootboek.wire import (
+    Certificate,
+    Envelope,
+    NewView,
+    Prepare,
+    Prepared,
+    PrePrepare,
+    ProtocolMessage,
+    ViewChange,
+    decode,
+    encode,
+    protocol_messages,
+    value_digest,
+)
+from tests.consensus.cluster import CHAIN, LIMITS, START_MS, Ledger, signer
+
+BODY = digest(b"the body that O names")
+
+
+class Told:
+    """A core, and all that it has said."""
+
+    def __init__(self, me: int) -> None:
+        self.core = CheckedReplica(Config(CHAIN, 0, me, 4, LIMITS), signer(me))
+        self.effects: list[Effect] = list(self.core.start(Position(None, None), [], START_MS))
+
+    def tell(self, *events: Event) -> None:
+        for event in events:
+            self.effects += self.core.handle(event, START_MS)
+
+    @property
+    def said(self) -> list[ProtocolMessage]:
+        return [
+            decode(protocol_messages, effect.frame.signed.payload)
+            for effect in self.effects
+            if isinstance(effect, Broadcast) and isinstance(effect.frame, Envelope)
+        ]
+
+
+def signed(sender: int, message: ProtocolMessage) -> Received:
+    return Received(sender, message, signer(sender)(encode(message)))
+
+
+def certificate_of(blocks: int) -> Certificate:
+    """Of a log that ends with the block of sequence number ``blocks``."""
+    ledger = Ledger()
+    for seq in range(1, blocks + 1):
+        event = ledger.execute(seq, START_MS, (digest(b"body %d" % seq),))
+    return Certificate(event.size, event.root, event.block, event.path, ())
+
+
+def prepared(seq: int, *, primary: int = 0, backups: Sequence[int] = (2, 3)) -> Prepared:
+    value = PrePrepare(0, seq, START_MS, (BODY,))
+    vote = encode(Prepare(0, seq, value_digest(CHAIN, 0, seq, START_MS, value.batches)))
+    return Prepared(signer(primary)(encode(value)), tuple((i, signer(i)(vote).signature) for i in backups))
+
+
+@pytest.fixture
+def stable() -> Certificate:
+    return certificate_of(LIMITS.window + 2)
+
+
+def behind(me: int, stable: Certificate) -> Told:
+    """A core with an empty log, in a view whose O begins above its window."""
+    seq = LIMITS.window + 3
+    replica = Told(me)
+    wishes = [signed(i, ViewChange(1, stable, (prepared(seq), prepared(seq + 1)))) for i in (2, 3)]
+    replica.tell(*wishes)
+    if me != 1:
+        own = next(m for m in replica.said if isinstance(m, ViewChange))
+        view_changes = [signed(0, own), *wishes]
+        forced = [PrePrepare(1, n, START_MS, (BODY,)) for n in (seq, seq + 1)]
+        message = NewView(
+            1,
+            tuple(v.signed for v in view_changes if v.signed is not None),
+            tuple(signer(1)(encode(value)) for value in forced),
+        )
+        replica.tell(signed(1, message))
+    assert replica.core.active
+    assert replica.core.high < seq
+    return replica
+
+
+def test_a_primary_behind_its_own_new_view_proposes_nothing_else_in_its_place(stable: Certificate) -> None:
+    primary = behind(1, stable)
+    primary.tell(
+        Submitted(digest(b"another"), LIMITS.batch_transactions, 1_000, own=False),
+        CaughtUp(stable),
+        Stored(LIMITS.window + 2),
+        Submitted(BODY, 10, 1_000, own=False),
+    )
+    proposed = {(m.view, m.seq): m for m in primary.said if isinstance(m, PrePrepare)}
+    (opening,) = [m for m in primary.said if isinstance(m, NewView)]
+    forced = {(m.view, m.seq): m for m in map(proposal_in, opening.pre_prepares)}
+    assert forced == {key: proposed[key] for key in forced}
+    assert max(seq for _, seq in proposed) == LIMITS.window + 5
+
+
+def test_a_backup_votes_for_o_when_its_window_has_moved_and_never_for_another_value(
+    stable: Certificate,
+) -> None:
+    backup = behind(0, stable)
+    other = PrePrepare(1, LIMITS.window + 3, START_MS, (digest(b"another"),))
+    backup.tell(Submitted(BODY, 10, 1_000, own=False), Submitted(other.batches[0], 10, 1_000, own=False))
+    assert not [m for m in backup.said if isinstance(m, Prepare)]
+    backup.tell(CaughtUp(stable), Stored(LIMITS.window + 2), signed(1, other))
+    votes = [m for m in backup.said if isinstance(m, Prepare)]
+    assert [vote.seq for vote in votes] == [LIMITS.window + 3, LIMITS.window + 4]
+    assert votes[0].digest == value_digest(CHAIN, 0, votes[0].seq, START_MS, (BODY,))
+
+
+def test_bodies_that_o_names_are_fetched_at_once(stable: Certificate) -> None:
+    backup = behind(0, stable)
+    assert FetchBodies((BODY,)) in backup.effects
