@@ -1,6 +1,8 @@
 """The vault: what it remembers, what it forgets, whom it lets in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -136,6 +138,20 @@ def test_the_key_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> Non
     assert (tmp_path / "d/vault.sqlite").stat().st_mode & 0o777 == 0o600
     with Vault.at(tmp_path / "d") as vault:
         assert vault.put(b"p" * 16, "name", "a") == commitment
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_several_that_open_a_new_vault_at_once_share_it(tmp_path: Path, attempt: int) -> None:
+    together = Barrier(8)
+
+    def enrol(_: int) -> bytes:
+        together.wait()
+        with Vault.at(tmp_path) as vault:
+            return vault.pseudonym("scheme", "vat", str(attempt))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(enrol, range(8)))) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["vault.key", "vault.sqlite"]
 
 
 def test_a_key_file_that_others_read_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from grootboek.types import Genesis
 __all__ = ["policy"]
 
 
-def policy(ledger: Ledger | None = None, *, json: Json = False) -> Outcome:
+def policy(*, ledger: Ledger | None = None, json: Json = False) -> Outcome:
     """Print the C2SP tlog-policy file: log keys, the replicas as witnesses, and their quorum."""
     genesis = (ledger or Ledger()).resolved().load_genesis()
     text = policy_of(genesis)

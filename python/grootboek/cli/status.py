@@ -20,7 +20,7 @@ HEADINGS = ("replica", "height", "view", "lag", "pool", "peers", "state", "backe
 ROOT_DIGITS = 8
 
 
-async def status(ledger: Ledger | None = None, *, json: Json = False) -> Outcome:
+async def status(*, ledger: Ledger | None = None, json: Json = False) -> Outcome:
     """Show every replica: height, view, lag, state root, and what is wrong.
 
     Exit code 0 where all are well, 6 where a quorum is, 5 where none is, 1 where two replicas at one
