@@ -15,8 +15,11 @@ from grootboek.consensus import (
     FetchBodies,
     Position,
     Received,
+    StartTimer,
     Stored,
     Submitted,
+    Timer,
+    TimerFired,
 )
 from grootboek.consensus.newview import proposal_in
 from grootboek.wire import (
@@ -128,6 +131,19 @@ def test_a_backup_votes_for_o_when_its_window_has_moved_and_never_for_another_va
     votes = [m for m in backup.said if isinstance(m, Prepare)]
     assert [vote.seq for vote in votes] == [LIMITS.window + 3, LIMITS.window + 4]
     assert votes[0].digest == value_digest(CHAIN, 0, votes[0].seq, START_MS, (BODY,))
+
+
+def test_a_view_is_given_time_when_others_have_gone_further_already() -> None:
+    """Two at view 1, one at view 2, one gone: neither view has q wishes, and nobody may wait for ever."""
+    replica = Told(0)
+    replica.tell(Submitted(BODY, 10, 1_000, own=False), TimerFired(Timer.PROGRESS))
+    replica.tell(signed(2, ViewChange(1, None, ())))
+    waits = StartTimer(Timer.NEW_VIEW, 2 * LIMITS.view_timer_ms)
+    assert waits not in replica.effects
+    replica.tell(signed(3, ViewChange(2, None, ())))
+    assert waits in replica.effects
+    replica.tell(TimerFired(Timer.NEW_VIEW))
+    assert [m.view for m in replica.said if isinstance(m, ViewChange)] == [1, 2]
 
 
 def test_bodies_that_o_names_are_fetched_at_once(stable: Certificate) -> None:

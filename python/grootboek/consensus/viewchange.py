@@ -79,23 +79,21 @@ class ViewChanging(Ordering):
         self._enough()
 
     def _enough(self) -> None:
-        """With q wishes for the view we want, its primary opens it and the others start their timer."""
+        """With q wishes for the view we want, its primary opens it.
+
+        The others give it time from when q replicas want that view or a higher one: whoever went
+        further has left this one, too, and would else be waited for without end.
+        """
         if self.active:
             return
-        chosen = self._chosen()
-        if len(chosen) < self.quorum.quorum:
-            return
         if self.primary == self.config.me:
-            self._open(chosen)
-        elif not self.running(Timer.NEW_VIEW):
+            chosen = [wish for _, wish in sorted(self.wanted.items()) if wish[0].view == self.view]
+            if len(chosen) >= self.quorum.quorum:
+                self._open(chosen[: self.quorum.quorum])
+                return
+        left = sum(message.view >= self.view for message, _ in self.wanted.values())
+        if left >= self.quorum.quorum and not self.running(Timer.NEW_VIEW):
             self.start_timer(Timer.NEW_VIEW, self.patience())
-
-    def _chosen(self) -> list[tuple[ViewChange, Signed]]:
-        return [
-            (message, signed)
-            for _, (message, signed) in sorted(self.wanted.items())
-            if message.view == self.view
-        ][: self.quorum.quorum]
 
     def _open(self, chosen: list[tuple[ViewChange, Signed]]) -> None:
         signed = tuple(self.sign(value) for value in proposals(self.view, [m for m, _ in chosen]))
