@@ -55,6 +55,7 @@ class Gate:
         """For the replicas of one epoch."""
         self._names = [replica.name for replica in genesis.replicas]
         self._counters = counters
+        self._refused = [0] * len(genesis.replicas)
         self._checks = Checks(
             genesis.chain,
             epoch,
@@ -100,5 +101,10 @@ class Gate:
         return None
 
     def _refuse(self, peer: int, error: PeerError) -> None:
+        """Count it, and say so the 1st, 2nd, 4th, 8th ... time: a liar must not fill this replica's log."""
         self._counters.messages_refused += 1
-        log.warning("message refused", peer=self._names[peer], code=error.code, reason=str(error))
+        self._refused[peer] = times = self._refused[peer] + 1
+        if times.bit_count() == 1:
+            log.warning(
+                "message refused", peer=self._names[peer], code=error.code, reason=str(error), times=times
+            )
