@@ -10,8 +10,8 @@ __all__ = ["DAY_MS", "Day", "day_number", "month"]
 
 DAY_MS: Final = 86_400_000
 
-Day = Annotated[str, Meta(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
-"""ISO 8601; days compare as their texts do."""
+Day = Annotated[str, Meta(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)")]
+"""ISO 8601; days compare as their texts do, for which each must have one spelling."""
 
 _MONTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 

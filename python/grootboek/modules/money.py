@@ -26,7 +26,7 @@ AMOUNT_LIMIT: Final = 2**53
 Amount = Annotated[int, Meta(gt=-AMOUNT_LIMIT, lt=AMOUNT_LIMIT)]
 """Minor units of a currency (cents for EUR), signed."""
 
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 """An ISO 4217 alphabetic code."""
 
 Account = tuple[KeyPart, ...]

@@ -23,7 +23,7 @@ ROLES_MAX: Final = 64
 
 PartyId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 """Random; says nothing of who it is."""
-Role = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", max_length=64)]
+Role = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$(?!\n)", max_length=64)]
 """``module.role``."""
 
 

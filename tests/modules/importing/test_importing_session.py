@@ -114,12 +114,29 @@ async def test_what_the_ledger_refuses_is_reported_exported_and_tried_again(
     ((_, text),) = export(result, Lines)
     assert text.splitlines()[1].startswith("a,2,,version-mismatch,")
 
-    assert staging.retry() == 1
+    result = await driver.submit(stage(Lines, [path], vault=vault, staging=staging), staging)
+    assert counts(result) == (0, 3, 0, 1, 2, 0)
+
     driver.host.state.rows.clear()
-    result = stage(Lines, [path], vault=vault, staging=staging)
-    assert result.pending == 1
+    corrected = tmp_path / "again.csv"
+    corrected.write_text(text, encoding="utf-8", newline="")
+    result = stage(Lines, [corrected], vault=vault, staging=staging)
+    assert counts(result) == (0, 1, 0, 0, 0, 1)
     result = await driver.submit(result, staging)
-    assert counts(result) == (0, 3, 0, 0, 3, 0)
+    assert counts(result) == (0, 1, 0, 0, 1, 0)
+
+
+async def test_a_dry_run_leaves_nothing_behind(tmp_path: Path, vault: Vault, staging: Staging) -> None:
+    wrong = table(tmp_path, "a,1,", "b,2,bad", name="wrong.csv")
+    result = stage(Lines, [wrong], vault=vault, staging=staging, keep=False)
+    assert counts(result) == (1, 0, 0, 1, 0, 1)
+    assert staging.pending() == []
+    assert vault.openings(b"p" * 16, "a") == []
+    driver = Driver(Host(Lines()))
+    right = table(tmp_path, "a,3,", name="right.csv")
+    result = await driver.submit(stage(Lines, [right], vault=vault, staging=staging), staging)
+    assert counts(result) == (1, 0, 0, 0, 1, 0)
+    assert driver.host.height == 1
 
 
 async def test_an_expired_transaction_is_signed_anew(tmp_path: Path, vault: Vault, staging: Staging) -> None:
@@ -224,6 +241,24 @@ def test_a_file_of_no_known_format_is_one_refused_row(tmp_path: Path, vault: Vau
     assert result.reasons == {"GB-3001": 1}
     assert result.accepted == 1
     assert list(export(result, Lines)) == []
+
+
+def test_a_file_that_is_refused_as_a_whole_does_not_hide_the_rows_of_others(
+    tmp_path: Path, vault: Vault, staging: Staging
+) -> None:
+    utf_16 = tmp_path / "a.csv"
+    utf_16.write_bytes("key,text,note\n".encode("utf-16"))
+    told = Options(format="lines")
+    files = [utf_16, table(tmp_path, "b,1,bad", name="b.csv")]
+    result = stage(Lines, files, vault=vault, staging=staging, options=told)
+    assert result.reasons == {"GB-3001": 1, "note-bad": 1}
+    assert [name for name, _ in export(result, Lines, told)] == ["b.refused.csv"]
+
+
+def test_an_empty_file_says_so(tmp_path: Path, vault: Vault, staging: Staging) -> None:
+    (tmp_path / "x.csv").write_text("")
+    result = stage(Lines, [tmp_path / "x.csv"], vault=vault, staging=staging)
+    assert result.files[0].refused[0].problems[0].message == "the file is empty"
 
 
 def test_a_format_may_be_told(tmp_path: Path, vault: Vault, staging: Staging) -> None:

@@ -5,13 +5,23 @@ import io
 import re
 from datetime import date
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grootboek.errors import ImportFileError
-from grootboek.modules.importing import BadField, Column, Options, Record, Refusal, Source, tables
+from grootboek.modules.importing import (
+    BadField,
+    Column,
+    Options,
+    Problem,
+    Record,
+    Refusal,
+    Source,
+    tables,
+)
 
 COLUMNS = (Column("name", "a name"), Column("sum", "an amount"), Column("extra", "", required=False))
 
@@ -39,6 +49,7 @@ def values(folder: Path, content: str | bytes, options: Options | None = None) -
         '"name";"sum"\n"Ann";"1"\n"Bob";"2"\n',
         "name,sum\n\nAnn,1\n,\nBob,2\n\n",
         "name,sum,\nAnn,1,\nBob,2,\n",
+        "name,sum\r\nAnn,1,, \r\n \r\n , \r\nBob,2\r\n\r\n",
     ],
 )
 def test_forms_of_the_same_table(tmp_path: Path, content: str) -> None:
@@ -62,11 +73,18 @@ def test_columns_are_mapped(tmp_path: Path) -> None:
     assert values(tmp_path, content, options) == [("Ann", "1", "k")]
 
 
+def test_text_is_one_whether_composed_or_not(tmp_path: Path) -> None:
+    content = normalize("NFD", "Naäm;Sum\nZoë;1\n")
+    assert values(tmp_path, content, Options(columns={"name": "Naäm"})) == [("Zoë", "1", "")]
+
+
 def test_the_delimiter_may_be_told(tmp_path: Path) -> None:
     content = "name;sum\nAnn;1\n"
     assert values(tmp_path, content, Options(delimiter=";")) == [("Ann", "1", "")]
     with pytest.raises(ImportFileError, match="no column 'name'"):
         values(tmp_path, content, Options(delimiter=","))
+    with pytest.raises(ImportFileError, match="neither ; nor ,"):
+        values(tmp_path, content, Options(delimiter="tab"))
 
 
 @pytest.mark.parametrize(
@@ -76,8 +94,10 @@ def test_the_delimiter_may_be_told(tmp_path: Path) -> None:
         ("name,sum,Name\n", {}, "names 'name' twice"),
         ("name,sum\n", {"extra": "nowhere"}, "no column 'nowhere'"),
         ("name,sum\n", {"wrong": "name"}, "'wrong'; there are extra, name, sum"),
-        ('"name,sum\n', {}, "not well-formed CSV"),
-        (b"\xff\xfen\0a\0", {}, "not well-formed CSV"),
+        ('"name,sum\n', {}, "the header: unexpected end of data (lines 1 to 1 of the file)"),
+        (b"na\xefme,sum\n", {}, "the header: the row is not UTF-8 (save the file as CSV UTF-8)"),
+        ("name,sum".encode("utf-16"), {}, "the file is UTF-16: save it as CSV UTF-8"),
+        ("name\tsum\n", {}, "the header's columns are separated neither by ; nor by ,"),
         ("", {}, "no column 'name'"),
     ],
 )
@@ -113,23 +133,51 @@ def test_a_bad_row_does_not_hide_the_others(tmp_path: Path, line: bytes, rule: s
 def test_an_open_quote_at_the_end_is_one_bad_row(tmp_path: Path) -> None:
     rows = list(tables.records(write(tmp_path, 'name,sum\nAnn,1\n"Bob,2\nC,3\n'), COLUMNS, Options()))
     assert [type(row) for row in rows] == [Record, Refusal]
+    assert isinstance(rows[1], Refusal)
+    assert rows[1].problems[0].message.endswith("(lines 3 to 4 of the file)")
+
+
+@pytest.mark.parametrize(
+    ("line", "exported"),
+    [
+        (b"Ann,1,2", "Ann,1,r,why,2"),
+        (b"Ann", "Ann,,r,why"),
+        ("Zoë,1".encode("cp1252"), "Zoë,1,r,why"),
+        (b"A\0nn,1", "A\0nn,1,r,why"),
+        (b'"Ann"x,1', '"""Ann""x,1\n",,r,why'),
+    ],
+)
+def test_nothing_of_a_refused_row_is_lost(tmp_path: Path, line: bytes, exported: str) -> None:
+    source = write(tmp_path, b"name,sum\n" + line + b"\nBob,2\n")
+    text = tables.export(source, Options(), {"row 2": (Problem("r", "why"),)}, COLUMNS)
+    assert text == f"name,sum,refused_rule,refused_reason\r\n{exported}\r\n"
+
+
+def test_a_list_is_exported_by_the_delimiter_that_it_was_read_by(tmp_path: Path) -> None:
+    source = write(tmp_path, "name;sum;a,b,c,d\nAnn;1;x\n")
+    text = tables.export(source, Options(), {"row 2": (Problem("r", "why"),)}, COLUMNS)
+    assert text.splitlines()[1] == "Ann;1;x;r;why"
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=8), st.sampled_from(";,"))
 def test_what_python_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], delimiter: str
 ) -> None:
-    usable = [row for row in rows if any(row) and "\0" not in "".join(row) and _plain("".join(row))]
+    usable = [row for row in rows if _readable("".join(row))]
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter)
     writer.writerows([("name", "sum"), *usable])
     content = out.getvalue().encode()
     found = values(tmp_path_factory.mktemp("t"), content)
-    assert found == [(name.strip(), total.strip(), "") for name, total in usable]
+    assert found == [tuple(normalize("NFC", text).strip() for text in (*row, "")) for row in usable]
 
 
-def _plain(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _readable(text: str) -> bool:
+    return (
+        bool(text.strip())
+        and "\0" not in text
+        and not any("\ud800" <= character <= "\udfff" for character in text)
+    )
 
 
 def test_the_format_is_told_by_the_header(tmp_path: Path) -> None:

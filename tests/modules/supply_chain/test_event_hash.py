@@ -41,6 +41,7 @@ def test_the_published_example() -> None:
         {"bizStep": "urn:epcglobal:cbv:bizstep:departing", "disposition": "cbv:Disp-in_transit"},
         {"rdfs:comment": "no content"},
         {"type": "epcis:ObjectEvent"},
+        {"type": "https://ref.gs1.org/epcis/ObjectEvent"},
         {"example:userExt": " CD-34 "},
     ],
 )

@@ -313,6 +313,42 @@ def test_an_event_that_was_declared_wrong_before_it_came() -> None:
     assert host.broken() == []
 
 
+def test_what_is_deep_inside_a_parent_is_seen_in_it() -> None:
+    host, make = ready()
+    filled = [make.into(box(1), pack(1)), make.into(box(2), box(1))]
+    assert report(host, *filled, make.into(box(2), pack(1), action="OBSERVE")) == [APPLIED] * 3
+    assert item(host, pack(1)).parents == (canonical(box(1)), canonical(box(2)))
+    assert report(host, make.into(box(3), pack(1), action="OBSERVE")) == ["has-parent"]
+    assert report(host, make.into(box(2), pack(1))) == ["has-parent"]
+    assert host.broken() == []
+
+
+def test_nobody_else_keeps_an_event_from_taking_effect() -> None:
+    host, make = ready()
+    event = make.add(pack(1))
+    wrong = structs.replace(event, errorDeclaration=ErrorDeclaration(5_000_000))
+    assert report(host, wrong, party=BUYER) == [APPLIED]
+    assert report(host, event) == [APPLIED]
+    assert item(host, pack(1)).item.origin == "commissioned"
+    assert host.ask("declaration", eventID=event.eventID) is None
+    assert report(host, wrong) == [APPLIED]
+    assert host.ask("declaration", eventID=event.eventID).known
+    assert gaps(host, pack(1)) == ["declared-wrong"]
+    assert host.broken() == []
+
+
+def test_an_error_in_parts_is_declared_once() -> None:
+    host, make = ready()
+    first = make.add(pack(1), parts=2)
+    second = structs.replace(first, part=2, epcList=(pack(2),))
+    wrong = [structs.replace(part, errorDeclaration=ErrorDeclaration(5_000_000)) for part in (first, second)]
+    assert report(host, first, second, *wrong) == [APPLIED] * 4
+    rows = dict(host.state.rows)
+    assert report(host, *wrong) == [APPLIED] * 2
+    assert host.state.rows == rows
+    assert [gaps(host, pack(number)) for number in (1, 2)] == [["declared-wrong"]] * 2
+
+
 # --- lineage, transactions, queries -----------------------------------------------------------------
 
 

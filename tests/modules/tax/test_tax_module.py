@@ -8,6 +8,7 @@ from grootboek.ledger.module import Signer
 from grootboek.modules.tax.module import LIMITATION_DAYS
 from grootboek.modules.tax.terms import (
     Accounting,
+    Breakdown,
     ClaimInputTax,
     PayTax,
     RegisterTaxpayer,
@@ -82,6 +83,8 @@ def test_registering_the_same_again_changes_nothing() -> None:
         (SetRate("NL", "S", 1, DAY, "2026-02-28"), "rate-dates"),
         (SetRate("NL", "E", 1, DAY), "rate-category"),
         (SetRate("nl", "S", 1, DAY), "bad-command"),
+        (SetRate("NL\n", "S", 1, DAY), "bad-command"),
+        (SetRate("NL", "S\n", 1, DAY), "bad-command"),
         (SetRate("NL", "X", 1, DAY), "bad-command"),
         (SetRate("NL", "S", 1_000_001, DAY), "bad-command"),
     ],
@@ -104,6 +107,14 @@ def test_a_country_without_rates_is_not_judged() -> None:
     host = world(rates=False)
     assert report(host, invoice()) == APPLIED
     assert host.ask("invoice", seller=SELLER, number="1").rates_checked is False
+
+
+def test_a_category_without_tax_is_judged_by_its_one_rate() -> None:
+    host = world()
+    assert host.run(SetRate("NL", "E", 0, "2019-01-01"), AUTHORITY_KEY) == APPLIED
+    made = invoice()
+    rated_exemption = (*made.breakdown, Breakdown(0, 0, "E", 190_000))
+    assert report(host, replace(made, breakdown=rated_exemption)) == APPLIED
 
 
 def test_the_destination_s_rates_are_admitted() -> None:
@@ -250,6 +261,25 @@ def test_a_second_credit_takes_what_the_first_left() -> None:
     assert credited == [2_100, 1_260]
 
 
+def test_a_credit_that_is_reported_first_counts_as_much() -> None:
+    credit = invoice("C1", net=15_000, type=381, preceding=("1", "2"))
+    host = with_invoice(credit, invoice("1"), invoice("2"))
+    credited = [host.ask("invoice", seller=SELLER, number=number).credited for number in ("1", "2", "C1")]
+    assert credited == [2_100, 1_050, 3_150]
+    assert host.run(CLAIM, PROVIDER_KEY) == "invoice-cancelled"
+    assert host.run(replace(CLAIM, number="2", amount=1_051), PROVIDER_KEY) == "claim-exceeds-tax"
+    assert host.run(replace(CLAIM, number="2", amount=1_050), PROVIDER_KEY) == APPLIED
+    assert host.broken() == []
+
+
+def test_a_credit_waits_only_for_what_is_left_of_it() -> None:
+    credit = invoice("C1", net=12_000, type=381, preceding=("later", "1"))
+    host = with_invoice(invoice("1"), credit, invoice("later"), invoice("C2", net=1, type=381))
+    credited = [host.ask("invoice", seller=SELLER, number=number).credited for number in ("1", "later")]
+    assert credited == [2_100, 420]
+    assert host.broken() == []
+
+
 def test_a_credit_in_another_currency_leaves_the_invoice_as_it_is() -> None:
     host = with_invoice(invoice("1"), invoice("C1", type=381, currency="USD", preceding=("1",)))
     assert host.ask("invoice", seller=SELLER, number="1").credited == 0
@@ -282,6 +312,14 @@ def test_tax_is_owed_in_the_currency_of_the_accounts() -> None:
     claim = replace(CLAIM, number="D", amount=1_932)
     assert host.run(claim, PROVIDER_KEY) == APPLIED
     assert owed(host, BUYER, "EUR") == -1_932
+
+
+def test_an_invoice_does_not_pay_its_seller_through_the_currency_of_the_accounts() -> None:
+    host = world()
+    made = invoice(accounting=Accounting("SEK", -1_000_000))
+    assert report(host, made) == "peppol-en16931-r055"
+    assert report(host, replace(made, accounting=Accounting("EUR", 1))) == "peppol-en16931-r005"
+    assert host.ask("balance", taxpayer=SELLER, currency="SEK").owed == 0
 
 
 def test_a_negative_invoice_gives_tax_back() -> None:

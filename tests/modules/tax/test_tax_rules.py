@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from grootboek.modules.money import exponent
 from grootboek.modules.tax import rules
 from grootboek.modules.tax.codes import CATEGORIES, CREDIT_TYPES, INVOICE_TYPES, RATE_ONE, percent
-from grootboek.modules.tax.terms import Adjustment, Breakdown, Line, ReportInvoice, Totals
+from grootboek.modules.tax.terms import Accounting, Adjustment, Breakdown, Line, ReportInvoice, Totals
 from tests.modules.tax.samples import NORMAL, REDUCED, invoice, zero
 
 
@@ -97,6 +97,24 @@ def test_tax_is_less_than_one_unit_off(currency: str, tax: int, rule: str | None
     assert used == ([] if tax == 2_100 else ["BR-CO-17"])
 
 
+@pytest.mark.parametrize(
+    ("currency", "net", "tax", "rule"),
+    [
+        ("EUR", 4_764, 1_100, "BR-CO-17"),  # 10.0044 is 10.00
+        ("EUR", 4_765, 1_100, None),  # 10.0065 is 10.01
+        ("EUR", 5_236, 1_000, "BR-CO-17"),  # 10.9956 is 11.00
+        ("EUR", -4_764, -1_100, "BR-CO-17"),
+        ("EUR", 10_000, -2_100, "BR-CO-17"),
+        ("JPY", 10_003, 2_100, None),  # 2100.63, cut off as is the custom there
+        ("JPY", 10_000, 2_101, "BR-CO-17"),
+    ],
+)
+def test_the_tax_is_rounded_before_it_is_compared(
+    currency: str, net: int, tax: int, rule: str | None
+) -> None:
+    assert first(with_tax(tax, net=net, currency=currency)) == rule
+
+
 def test_tax_on_a_category_without_tax_is_refused_to_the_cent() -> None:
     made = replace(
         zero("AE"),
@@ -117,7 +135,64 @@ def test_not_subject_to_vat_stands_alone() -> None:
 
 def test_a_rate_that_the_breakdown_leaves_out_is_refused() -> None:
     made = replace(mixed(), breakdown=(Breakdown(14_200, 2_982, "S", NORMAL),))
-    assert "BR-S-01" in {rule for rule, _ in rules.broken(made)}
+    found = [detail for rule, detail in rules.broken(made) if rule == "BR-S-08"]
+    assert "BT-116 of category S at 9 % is missing, not 5000 minor units" in found
+
+
+def test_a_rate_that_comes_to_nothing_needs_no_group() -> None:
+    made = invoice(
+        allowances=(Adjustment(500, "S", REDUCED),),
+        charges=(Adjustment(500, "S", REDUCED),),
+        totals=replace(invoice().totals, allowances=500, charges=500),
+    )
+    assert list(rules.broken(made)) == []
+
+
+def with_group(group: Breakdown) -> ReportInvoice:
+    """One more group in the breakdown, and its tax in the totals."""
+    made = invoice()
+    more = {name: getattr(made.totals, name) + group.tax for name in ("tax", "gross", "payable")}
+    return replace(made, breakdown=(*made.breakdown, group), totals=replace(made.totals, **more))
+
+
+@pytest.mark.parametrize(
+    ("group", "found"),
+    [
+        (Breakdown(0, 0, "E", 0), []),
+        (Breakdown(0, 0, "E", 190_000), []),
+        (Breakdown(10_000, 0, "E", 190_000), ["BR-CO-17", "BR-E-08"]),
+        (Breakdown(1, 0, "E", 0), ["BR-E-08"]),
+        (Breakdown(0, 0, "L", 70_000), ["BR-AF-01"]),
+        (Breakdown(0, 0, "S", REDUCED), ["BR-S-08"]),
+        (Breakdown(10_000, 2_100, "S", NORMAL), ["BR-S-08"]),
+    ],
+)
+def test_a_group_that_no_line_asked_for(group: Breakdown, found: list[str]) -> None:
+    assert [rule for rule, _ in rules.broken(with_group(group))] == found
+
+
+def test_a_category_without_rate_has_one_group() -> None:
+    made = zero("E")
+    halves = (Breakdown(5_000, 0, "E", 0), Breakdown(5_000, 0, "E", 0))
+    assert first(replace(made, breakdown=halves)) == "BR-E-01"
+
+
+@pytest.mark.parametrize(
+    ("currency", "tax", "rule"),
+    [
+        ("SEK", 24_000, None),
+        ("SEK", 0, None),
+        ("SEK", -24_000, "PEPPOL-EN16931-R055"),
+        ("EUR", 1, "PEPPOL-EN16931-R005"),
+    ],
+)
+def test_tax_in_the_currency_of_the_accounts(currency: str, tax: int, rule: str | None) -> None:
+    assert first(invoice(accounting=Accounting(currency, tax))) == rule
+
+
+def test_no_tax_is_none_in_any_currency() -> None:
+    assert first(replace(zero("E"), accounting=Accounting("SEK", 0))) is None
+    assert first(replace(zero("E"), accounting=Accounting("SEK", -1))) == "PEPPOL-EN16931-R055"
 
 
 amounts = st.integers(-(10**9), 10**9)

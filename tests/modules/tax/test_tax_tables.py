@@ -82,7 +82,7 @@ def test_the_digest_does_not_depend_on_the_form_of_the_table(tmp_path: Path) -> 
         (SINGLE.replace("2026-01-05", "5 januari"), "date-form"),
         (SINGLE.replace("2;2026", ";2026"), "value-missing"),
         (SINGLE.replace("80;;;lessons", "80;38a;;lessons"), "BR-CL-01"),
-        (SINGLE.replace(";E;;", ";E;5;"), "BR-E-05"),
+        (SINGLE.replace(";E;;", ";E;5;"), "BR-CO-17"),
         (SINGLE.replace(";E;;", ";E;0.00001;"), "decimals"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_currency_without_minor_units(tmp_path: Path) -> None:
     made = invoice(tmp_path, find("JPY"))
     text = find("JPY")
     assert f">{made.totals.net}.00</cbc:TaxExclusiveAmount>" in text
-    assert rule(tmp_path, instead(text, "cbc:TaxExclusiveAmount", "10.50")) == "BR-DEC"
+    assert rule(tmp_path, instead(text, "cbc:TaxExclusiveAmount", "10.50")) == "BR-DEC-12"
 
 
 def test_a_seller_without_vat_number(tmp_path: Path) -> None:
@@ -166,11 +166,35 @@ def test_the_tax_representative_s_country(tmp_path: Path) -> None:
 
 
 def test_many_lines_are_merged(tmp_path: Path) -> None:
-    head, line, tail = re.split(r"(?=\s*<cac:InvoiceLine>)|(?<=</cac:InvoiceLine>)", single(), maxsplit=2)
+    (line,) = re.findall("<cac:InvoiceLine>.*</cac:InvoiceLine>", single(), re.DOTALL)
     zero = re.sub(r"(<cbc:LineExtensionAmount[^>]*>)[^<]*", r"\g<1>0.00", line)
-    made = invoice(tmp_path, head + line + zero * 2_000 + tail)
-    assert len(made.lines) == 1
+    assert len(invoice(tmp_path, single().replace(line, line + zero * 499)).lines) == 500
+    made = invoice(tmp_path, single().replace(line, line + zero * 2_000))
+    assert made.lines == invoice(tmp_path, single()).lines
     assert len(encode(made)) < 1_000
+
+
+def attached(content: str) -> str:
+    """An example with a document embedded (BT-125)."""
+    inside = (
+        f'<cbc:EmbeddedDocumentBinaryObject filename="a>b.pdf">{content}</cbc:EmbeddedDocumentBinaryObject>'
+    )
+    reference = f"<cac:Attachment>{inside}</cac:Attachment>"
+    extra = (
+        f"<cac:AdditionalDocumentReference><cbc:ID>1</cbc:ID>{reference}</cac:AdditionalDocumentReference>"
+    )
+    return PLAIN.replace("<cac:AccountingSupplierParty>", f"{extra}<cac:AccountingSupplierParty>")
+
+
+def test_attachments_count_for_nothing(tmp_path: Path) -> None:
+    assert invoice(tmp_path, attached("QUJD" * (5 << 20))).totals == invoice(tmp_path, PLAIN).totals
+    assert rule(tmp_path, attached("<![CDATA[QUJD]]>")) == "accepted"
+
+
+def test_a_document_type_inside_a_text_is_none(tmp_path: Path) -> None:
+    note = "<cbc:Note><![CDATA[<!DOCTYPE html>]]></cbc:Note>"
+    text = PLAIN.replace("<cbc:IssueDate>", f"{note}<!-- <!DOCTYPE html> --><cbc:IssueDate>", 1)
+    assert invoice(tmp_path, text).totals == invoice(tmp_path, PLAIN).totals
 
 
 def single() -> str:
@@ -214,11 +238,12 @@ def test_what_is_missing_is_named(tmp_path: Path, element: str, expected: str) -
         ("cbc:IssueDate", "2026-02-30", "date-form"),
         ("cbc:InvoiceTypeCode", "invoice", "BR-CL-01"),
         ("cbc:InvoiceTypeCode", "7", "BR-CL-01"),
+        ("cbc:InvoiceTypeCode", "381", "BR-CL-01"),
         ("cbc:DocumentCurrencyCode", "euro", "BR-CL-04"),
         ("cbc:DocumentCurrencyCode", "SEK", "BR-CO-15"),
         ("cbc:TaxInclusiveAmount", "1e3", "number-form"),
         ("cbc:TaxInclusiveAmount", "NaN", "number-form"),
-        ("cbc:TaxInclusiveAmount", "10.005", "BR-DEC"),
+        ("cbc:TaxInclusiveAmount", "10.005", "BR-DEC-14"),
         ("cbc:TaxInclusiveAmount", "99999999999999999", "number-range"),
         ("cbc:TaxInclusiveAmount", "1.00", "BR-CO-15"),
         ("cbc:IdentificationCode", "Nederland", "BR-09"),
@@ -227,6 +252,29 @@ def test_what_is_missing_is_named(tmp_path: Path, element: str, expected: str) -
 )
 def test_what_is_wrong_is_named(tmp_path: Path, element: str, value: str, expected: str) -> None:
     assert rule(tmp_path, instead(single(), element, value)) == expected
+
+
+def test_a_credit_note_is_no_invoice(tmp_path: Path) -> None:
+    text = find("<CreditNote")
+    assert rule(tmp_path, instead(text, "cbc:CreditNoteTypeCode", "396")) == "accepted"
+    assert rule(tmp_path, instead(text, "cbc:CreditNoteTypeCode", "380")) == "BR-CL-01"
+
+
+def test_a_category_of_another_profile_is_named(tmp_path: Path) -> None:
+    row = read(tmp_path, PLAIN.replace("<cbc:ID>S</cbc:ID>", "<cbc:ID>AA</cbc:ID>"))
+    assert isinstance(row, Refusal)
+    (problem,) = row.problems
+    assert problem.rule == "BR-CL-18"
+    assert "EN 16931: S, Z, E" in problem.message
+
+
+def test_a_buyer_of_no_known_country_is_not_registered(tmp_path: Path) -> None:
+    head, buyer = PLAIN.split("<cac:AccountingCustomerParty>")
+    placeless = f"{head}<cac:AccountingCustomerParty>{without(buyer, 'cac:Country')}"
+    assert rule(tmp_path, placeless) == "accepted"
+    unprefixed = re.sub(r"(Customer.*?<cbc:CompanyID>)[A-Z]{2}", r"\g<1>12", placeless, flags=re.DOTALL)
+    assert unprefixed != placeless
+    assert rule(tmp_path, unprefixed) == "BR-11"
 
 
 def test_a_foreign_currency_inside_is_refused(tmp_path: Path) -> None:
@@ -254,6 +302,8 @@ EXTERNAL = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         f"{BOMB}<Invoice>&i;</Invoice>",
         f"{EXTERNAL}<Invoice>&a;</Invoice>",
         '<!DOCTYPE x SYSTEM "http://192.0.2.1/x.dtd"><Invoice/>',
+        f"<!-- > --><?pi ?>\n<!-- <a> -->{BOMB}<Invoice>&i;</Invoice>",
+        f'<?xml version="1.0" encoding="cp037"?>{BOMB}<Invoice a="&i;"/>'.encode("cp037"),
         f'<?xml version="1.0" encoding="utf-16"?>{BOMB}<Invoice>&i;</Invoice>'.encode("utf-16"),
         "<a>" * 300 + "</a>" * 300,
         "<Invoice>&undefined;</Invoice>",

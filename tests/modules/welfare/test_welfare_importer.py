@@ -1,5 +1,6 @@
 """Benefit lists as people write them: generous in what is read, strict in what is recorded."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.modules.driver import CHAIN, Driver
 from tests.modules.memory_view import Host
 
 HEADER = "scheme,person,name,iban,period,component,amount,currency,status,value_date,reason,attempt"
+OTHER = "NL20INGB0001234567"
 GOOD = "rent,T1,Anna,NL91ABNA0417164300,2026-01,base,100.00,EUR,,,,"
 
 
@@ -78,6 +80,7 @@ async def test_settings_stand_in_for_columns(tmp_path: Path) -> None:
 
 BAD_ROWS = [
     ("iban-check", GOOD.replace("NL91", "NL92")),
+    ("iban-check", GOOD.replace("NL91ABNA0417164300", "NL99ABNA0417100039")),
     ("iban-form", GOOD.replace("NL91ABNA0417164300", "417164300")),
     ("amount-form", GOOD.replace("100.00", "1.234")),
     ("amount-form", GOOD.replace("100.00", "1 23")),
@@ -92,6 +95,8 @@ BAD_ROWS = [
     ("value-missing", GOOD.replace("EUR,", "EUR,ok")),
     ("value-missing", GOOD.replace("T1", "")),
     ("date-form", GOOD.replace("EUR,,", "EUR,ok,01/02/2026")),
+    ("date-form", GOOD.replace("EUR,,", "EUR,ok,0026-01-02")),
+    ("period-form", GOOD.replace("2026-01", "2025-W53")),
     ("number-range", GOOD + "0"),
     ("field-count", GOOD + ",,,x"),
     ("encoding", GOOD.replace("Anna", "Ann\0a")),
@@ -131,6 +136,8 @@ async def test_the_same_payment_in_another_list_is_not_paid_twice(tmp_path: Path
     again = await load(tmp_path, f"{HEADER}\n{GOOD.replace('100.00', '99.00')}\n", driver=driver)
     assert rules(again) == ["entitlement-exists"]
     again = await load(tmp_path, f"{HEADER}\n{GOOD.replace('Anna', 'Anne')}\n", driver=driver)
+    assert (again.applied, rules(again)) == (1, [])
+    again = await load(tmp_path, f"{HEADER}\n{GOOD.replace('NL91ABNA0417164300', OTHER)}\n", driver=driver)
     assert rules(again) == ["already-instructed"]
     assert driver.host.ask("scheme", scheme="rent").reserved == 10_000
 
@@ -153,6 +160,46 @@ async def test_lists_bring_their_opening_balance(tmp_path: Path) -> None:
     assert driver.host.ask("scheme", scheme="rent").appropriated == 35_000
 
 
+async def test_a_corrected_list_doubles_neither_payments_nor_money(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    bad = GOOD.replace("T1", "T2").replace("NL91", "NL92")
+    first = await load(tmp_path, f"{HEADER}\n{GOOD}\n{bad}\n", driver=driver)
+    whole = f"{HEADER}\n{GOOD}\n{bad.replace('NL92', 'NL91')}\n"
+    again = await load(tmp_path, whole, driver=driver)
+    assert (first.applied, again.accepted, again.known, again.applied, rules(again)) == (1, 1, 1, 2, [])
+    status = driver.host.ask("scheme", scheme="rent")
+    assert (status.appropriated, status.reserved) == (20_000, 20_000)
+
+
+async def test_a_refused_row_is_taken_when_the_ledger_is_ready_for_it(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    text, later = f"{HEADER}\n{GOOD}\n", Options(settings={"open": "no"})
+    assert rules(await load(tmp_path, text, options=later, driver=driver)) == ["scheme-unknown"]
+    scheme = "scheme;periods;appropriation;reference\nrent;month;500,00;act\n"
+    result = await load(tmp_path, scheme, text, options=later, driver=driver)
+    assert (result.applied, rules(result)) == (2, [])
+
+
+async def test_nothing_on_the_ledger_tells_which_list_it_came_from(tmp_path: Path) -> None:
+    driver = Driver(Host(Welfare()))
+    text = f"{HEADER}\n{GOOD}\n"
+    await load(tmp_path, text, driver=driver)
+    sent, list_digest = b"".join(driver.sent), hashlib.sha256(text.encode())
+    assert list_digest.digest()[:8] not in sent
+    assert list_digest.hexdigest()[:16].encode() not in sent
+
+
+async def test_a_benefit_list_may_have_columns_of_a_scheme_table(tmp_path: Path) -> None:
+    text = f"{HEADER},appropriation,periods\n{GOOD},art. 3,x\n"
+    assert (await load(tmp_path, text)).files[0].format == "benefits"
+
+
+@pytest.mark.parametrize("settings", [{"schema": "rent"}, {"open": "maybe"}])
+async def test_settings_that_are_none(tmp_path: Path, settings: dict[str, str]) -> None:
+    result = await load(tmp_path, f"{HEADER}\n{GOOD}\n", options=Options(settings=settings))
+    assert (rules(result), result.accepted) == (["GB-3001"], 0)
+
+
 async def test_opening_is_left_to_others(tmp_path: Path) -> None:
     text = f"{HEADER}\n{GOOD}\n"
     options = Options(settings={"open": "no", "appropriate": "no"})
@@ -171,6 +218,7 @@ BAD_SCHEMES = [
     ("digest-form", "rent;month;;;12ab;"),
     ("value-missing", "rent;month;10;;;"),
     ("value-missing", ";month;;;;"),
+    ("value-range", f"rent;month;10;{'r' * 65};;"),
 ]
 
 
@@ -200,6 +248,12 @@ async def test_schemes_that_are_refused(tmp_path: Path) -> None:
         ("1.234.5", None),
         ("1,2345,00", None),
         ("12..5", None),
+        ("-5", None),
+        ("5-", None),
+        ("+-5", None),
+        ("12€50", None),
+        ("12,50 €", 1_250),
+        ("+5", 500),
         ("\u0661", None),
     ],
 )
@@ -214,6 +268,8 @@ def test_amounts(text: str, cents: int | None) -> None:
 def test_amounts_of_other_currencies() -> None:
     assert fields.money("1.234", "KWD", "amount") == 1_234
     assert fields.money("1,234,567", "JPY", "amount") == 1_234_567
+    with pytest.raises(BadField):
+        fields.money("€ 12", "USD", "amount")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +286,7 @@ def test_amounts_of_other_currencies() -> None:
         ("2026-00", None),
         ("2026-Q5", None),
         ("2026-W54", None),
+        ("202\u0666-01", None),
         ("January 2026", None),
         ("2026-01-01", None),
     ],
@@ -252,8 +309,9 @@ def test_days_and_codes() -> None:
 
 
 async def test_a_file_of_another_kind(tmp_path: Path) -> None:
-    result = await load(tmp_path, '{"a": [1, 2]}', "<xml/>", "one column\n1\n")
-    assert rules(result) == ["GB-3001"] * 3
+    result = await load(tmp_path, '{"a": [1, 2]}', "<xml/>", "one column\n1\n", "scheme\tiban\n1\t2\n")
+    assert rules(result) == ["GB-3001"] * 4
+    assert "separated neither by ; nor by ," in result.files[3].refused[0].problems[0].message
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -103,6 +103,33 @@ def test_an_entitlement_is_granted_once() -> None:
     assert run(host, pay()) == "already-instructed"
 
 
+@pytest.mark.parametrize("period", ["2026-01\n", "202\u0666-01", "2026-0\u0661"])
+def test_a_period_has_one_spelling(period: str) -> None:
+    host = ready()
+    assert run(host, grant()) == APPLIED
+    assert run(host, grant(period=period)) == "bad-command"
+
+
+def test_a_week_that_the_year_does_not_have_is_not_paid() -> None:
+    host = Host(Welfare())
+    assert run(host, OpenScheme("rent", "EUR", "week", first="2025-W53")) == "no-such-day"
+    assert run(host, OpenScheme("rent", "EUR", "week")) == APPLIED
+    assert run(host, Appropriate("rent", 1_000, "act")) == APPLIED
+    assert run(host, Enrol("rent", ANNA, "2025-W01", "2025-W53")) == "no-such-day"
+    assert run(host, Enrol("rent", ANNA, "2025-W01", "2026-W53")) == APPLIED
+    assert run(host, grant(period="2026-W01")) == APPLIED
+    assert run(host, grant(period="2025-W53")) == "no-such-day"
+    assert run(host, grant(period="2026-W53")) == APPLIED
+
+
+@pytest.mark.parametrize(
+    "cmd",
+    [OpenScheme("rent\n", "EUR"), OpenScheme("rent", "EUR\n"), structs.replace(grant(), component="b\n")],
+)
+def test_codes_do_not_end_in_a_line_break(cmd: Struct) -> None:
+    assert run(Host(Welfare()), cmd) == "bad-command"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

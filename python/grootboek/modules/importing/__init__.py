@@ -20,7 +20,7 @@ An import never asks the ledger anything and sends nothing by itself. It has thr
 Running it again doubles nothing, wherever the first run stopped: a row's commands, salts and pseudonyms
 are the same again, their transaction has the same bytes, and the ledger answers with the first receipt.
 A row whose commands are all staged already counts as ``known``. A transaction that expired unseen is
-signed anew; one that was refused by a module's rule is sent anew only after ``Staging.retry``.
+signed anew; a command that a module's rule refused is sent anew when its row is imported again.
 
 To write an importer, subclass ``Importer`` and name it in ``Module.importers``; ``tables`` reads CSV.
 """

@@ -5,6 +5,7 @@ import importlib
 import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -129,34 +130,19 @@ def stage(
     staging: Staging,
     options: Options | None = None,
     commands: int = TRANSACTION_COMMANDS,
+    keep: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Read the files (folders: every file inside, by name) and stage their rows.
 
     A file that cannot be read at all is reported as one refused row with its error's code (GB-3001);
     a path that does not exist raises ImportFileError before anything is staged. Vault and staging are
-    durable when this returns; nothing was sent. ``commands``: how many a transaction takes. Raises
+    durable when this returns; nothing was sent. ``commands``: how many a transaction takes. Without
+    ``keep`` (a dry run) both are as before, and the report only says what would be staged. Raises
     StorageError, MissingExtra.
     """
-    context = _Context(vault, staging, options or Options())
-    sources = [Source(path) for path in _expand(files)]
-    known = importers(module)
-    reports = [FileReport(str(source.path)) for source in sources]
-    rows = itertools.chain.from_iterable(
-        _read(reports[i], i, source, known, context) for i, source in enumerate(sources)
-    )
-    done = 0
-    while batch := _next_batch(rows, vault):
-        with staging.batch():
-            for i, row in batch:
-                _stage_row(reports[i], sources[i], row, staging)
-        done += len(batch)
-        if progress is not None:
-            last = batch[-1][0]
-            progress(Progress(reports[last].path, last + 1, len(sources), done))
-    used = {file.format for file in reports if file.format}
-    staging.arrange(sequential=any(known[name].sequential for name in used), commands=commands)
-    return report(Report(tuple(reports)), staging)
+    with nullcontext() if keep else _undone(vault, staging):
+        return _stage(module, files, _Context(vault, staging, options or Options()), commands, progress)
 
 
 async def submit(
@@ -207,10 +193,11 @@ def export(staged: Report, module: type[Module], options: Options | None = None)
         if rows and file.format:
             refused = {row.locator: row.problems for row in rows}
             path = Path(file.path)
-            names[path.stem] += 1
-            number = f"-{names[path.stem]}" if names[path.stem] > 1 else ""
             text = known[file.format].export(Source(path), options or Options(), refused)
-            yield f"{path.stem}{number}.refused.csv", text
+            if text:
+                names[path.stem] += 1
+                number = f"-{names[path.stem]}" if names[path.stem] > 1 else ""
+                yield f"{path.stem}{number}.refused.csv", text
 
 
 # --- inside -------------------------------------------------------------------------------------
@@ -224,6 +211,45 @@ class _Context(Struct, frozen=True):
     vault: Vault
     staging: Staging
     options: Options
+
+
+def _stage(
+    module: type[Module],
+    files: Sequence[Path],
+    context: _Context,
+    commands: int,
+    progress: Callable[[Progress], None] | None,
+) -> Report:
+    sources = [Source(path) for path in _expand(files)]
+    known = importers(module)
+    reports = [FileReport(str(source.path)) for source in sources]
+    rows = itertools.chain.from_iterable(
+        _read(reports[i], i, source, known, context) for i, source in enumerate(sources)
+    )
+    done = 0
+    while batch := _next_batch(rows, context.vault):
+        with context.staging.batch():
+            for i, row in batch:
+                _stage_row(reports[i], sources[i], row, context.staging)
+        done += len(batch)
+        if progress is not None:
+            last = batch[-1][0]
+            progress(Progress(reports[last].path, last + 1, len(sources), done))
+    used = {file.format for file in reports if file.format}
+    context.staging.arrange(sequential=any(known[name].sequential for name in used), commands=commands)
+    return report(Report(tuple(reports)), context.staging)
+
+
+class _Undo(Exception):
+    """Ends a dry run."""
+
+
+@contextmanager
+def _undone(vault: Vault, staging: Staging) -> Iterator[None]:
+    """Undo in both what is done inside."""
+    with suppress(_Undo), vault.batch(), staging.batch():
+        yield
+        raise _Undo
 
 
 def _load(path: str) -> Importer:
@@ -244,6 +270,8 @@ def _expand(files: Sequence[Path]) -> Iterator[Path]:
 
 def _choose(source: Source, known: Mapping[str, Importer], options: Options) -> str:
     """The format of the source; raises ImportFileError."""
+    if source.size == 0:
+        raise ImportFileError("the file is empty", where=str(source.path))
     if options.format is not None:
         if options.format not in known:
             raise ImportFileError(
@@ -324,4 +352,5 @@ def _outcomes(file: FileReport, source: Source, staging: Staging) -> None:
         elif outcome == APPLIED:
             file.applied += 1
         else:
-            file.rejected.append(RowReport(locator, (Problem(outcome, "the ledger refused it"),)))
+            text = staging.reasons.get(outcome, "the ledger refused it")
+            file.rejected.append(RowReport(locator, (Problem(outcome, text),)))

@@ -73,7 +73,10 @@ class Staging:
         """Open or make ``folder/<chain id>-<module>.sqlite``; raises StorageError or Damaged."""
         self._path = folder / f"{chain.id.hex()}-{module.name}.sqlite"
         self._module = module
+        self.reasons = module.reasons
+        """What the module says about each of its refusals."""
         self._limits = limits or Limits()
+        self._depth = 0
         with self._errors():
             _make(folder)
             self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
@@ -98,31 +101,40 @@ class Staging:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Make all changes inside durable together, or none of them."""
+        """Make all changes inside durable together, or none of them; may be nested."""
         with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
+            if self._depth == 0:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
             try:
                 yield
-                self._db.execute("COMMIT")
+                if self._depth == 1:
+                    self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._depth == 1:
+                    self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._depth -= 1
 
     def add(self, source: Source, row: Row) -> bool:
         """Stage a row's steps inside a ``batch``; whether any of them is new.
 
+        A step that the ledger refused is prepared anew: it left no trace there, and what it lacked (money,
+        an approval, another row) may be there by now.
         Raises TooLarge, and stages nothing of the row, where a command is larger than the ledger takes.
         """
-        prepared = [(step, self._encode(step)) for step in row.steps]
-        added = False
-        for step, (body, mark) in prepared:
-            found = self._db.execute("SELECT id FROM steps WHERE digest = ?", (mark,)).fetchone()
-            number = found[0] if found else self._insert(step, body, mark)
-            added = added or not found
-            self._db.executemany(
-                "INSERT OR IGNORE INTO lines VALUES (?, ?, ?)",
-                [(source.digest, locator, number) for locator in row.locators],
-            )
+        prepared = [(step, *self._encode(step)) for step in row.steps]
+        added, numbers = False, []
+        for step, body, mark in prepared:
+            number = self._find(mark)
+            if number is None:
+                number, added = self._insert(step, body, mark), True
+            numbers.append(number)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO lines VALUES (?, ?, ?)",
+            [(source.digest, locator, number) for locator in row.locators for number in numbers],
+        )
         return added
 
     def arrange(self, *, sequential: bool = False, commands: int = TRANSACTION_COMMANDS) -> None:
@@ -138,15 +150,6 @@ class Staging:
             ).fetchall()
             for group in _pack(steps, commands, self._limits.transaction_bytes - _HEADROOM):
                 self._place(group, sequential=sequential)
-
-    def retry(self) -> int:
-        """Prepare refused steps anew: they left no trace on the ledger. How many there are."""
-        with self.batch():
-            return self._db.execute(
-                "UPDATE steps SET batch = NULL, place = NULL, outcome = NULL"
-                " WHERE outcome IS NOT NULL AND outcome != ?",
-                (APPLIED,),
-            ).rowcount
 
     # --- submitting ------------------------------------------------------------------------------
 
@@ -219,6 +222,16 @@ class Staging:
             raise TooLarge(len(body))
         name = type(step.command).__name__
         return body, digest(_STEP + encode((self._module.name, name, step.role, body)))
+
+    def _find(self, mark: bytes) -> int | None:
+        """The step's number, or None; a refused one is as new again."""
+        query = "SELECT id, outcome FROM steps WHERE digest = ?"
+        number, outcome = self._db.execute(query, (mark,)).fetchone() or (None, None)
+        if outcome not in {None, APPLIED}:
+            self._db.execute(
+                "UPDATE steps SET batch = NULL, place = NULL, outcome = NULL WHERE id = ?", (number,)
+            )
+        return number
 
     def _insert(self, step: Step, body: bytes, mark: bytes) -> int:
         command = Command(

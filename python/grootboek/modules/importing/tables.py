@@ -8,6 +8,7 @@ it: the header is row 1.
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, TextIO
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 DELIMITERS: Final = (";", ",")
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 COLUMNS_MAX: Final = 1_000
 _DECIMAL: Final = re.compile(r"[+-]?(\d{1,24}(\.\d{0,12})?|\.\d{1,12})", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -51,6 +53,14 @@ class BadField(Exception):
     def __init__(self, rule: str, message: str) -> None:
         self.problem = Problem(rule, message)
         super().__init__(f"{rule}: {message}")
+
+
+class _Broken(Struct, frozen=True):
+    """A row that cannot be read."""
+
+    problem: Problem
+    fields: list[str]
+    """What there is of it: its fields, or its text as one of them."""
 
 
 class Column(Struct, frozen=True):
@@ -68,7 +78,9 @@ class Record(Struct, frozen=True):
 
     locator: str
     values: dict[str, str]
-    """By our column name, without surrounding spaces; empty where the file has no such column."""
+    """By our column name, in Unicode form NFC without surrounding spaces; empty where the file has no
+    such column.
+    """
 
     def text(self, name: str) -> str:
         """The value; raises BadField("value-missing") where it is empty."""
@@ -141,15 +153,15 @@ def records(source: Source, columns: Sequence[Column], options: Options) -> Iter
     what is not there.
     """
     with _open(source) as file:
-        rows = _rows(file, options.delimiter or _sniff(source, columns, options))
+        rows = _rows(file, _delimiter(source, columns, options))
         number, header = next(rows, (1, []))
-        if not isinstance(header, list):
-            raise ImportFileError("the header is not well-formed CSV", where=str(source.path))
+        if isinstance(header, _Broken):
+            raise ImportFileError(f"the header: {header.problem.message}", where=str(source.path))
         places = _places(source, columns, options, header)
         for number, fields in rows:
-            if isinstance(fields, Problem):
-                yield Refusal(f"row {number}", (fields,))
-            elif any(fields):
+            if isinstance(fields, _Broken):
+                yield Refusal(f"row {number}", (fields.problem,))
+            elif any(map(str.strip, fields)):
                 yield _record(f"row {number}", fields, len(header), places)
 
 
@@ -170,11 +182,23 @@ def read(
             yield Refusal(record.locator, (bad.problem,))
 
 
-def export(source: Source, options: Options, refused: Mapping[str, tuple[Problem, ...]]) -> str:
-    """The header and the refused rows as they stand in the file, with rule and reason at the end."""
+def export(
+    source: Source,
+    options: Options,
+    refused: Mapping[str, tuple[Problem, ...]],
+    columns: Sequence[Column] = (),
+) -> str:
+    """The header and the refused rows as they stand in the file, with rule and reason at the end.
+
+    Fields that the header has no name for follow behind those; a row that is not well-formed CSV is the
+    text of its first field; bytes that are no UTF-8 are taken for Windows-1252. Empty where no row was
+    refused but the file as a whole.
+    """
+    if not any(refused):
+        return ""
     out = io.StringIO()
     with _open(source) as file:
-        delimiter = options.delimiter or _sniff(source, (), options)
+        delimiter = _delimiter(source, columns, options)
         writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
         rows = _rows(file, delimiter)
         _, header = next(rows, (1, []))
@@ -184,11 +208,12 @@ def export(source: Source, options: Options, refused: Mapping[str, tuple[Problem
         for number, fields in rows:
             problems = refused.get(f"row {number}")
             if problems is not None:
-                kept = [fields[i] for i in keep if i < len(fields)] if isinstance(fields, list) else []
-                kept += [""] * (len(keep) - len(kept))
+                found = fields.fields if isinstance(fields, _Broken) else fields
+                kept = [found[i] if i < len(found) else "" for i in keep]
+                rules = " ".join(problem.rule for problem in problems)
                 reasons = " | ".join(problem.message for problem in problems)
-                writer.writerow([*kept, " ".join(problem.rule for problem in problems), reasons])
-    return out.getvalue().encode("utf-8", "replace").decode()
+                writer.writerow([*kept, rules, reasons, *found[len(names) :]])
+    return re.sub("[\ud800-\udfff]", _windows, out.getvalue())
 
 
 # --- inside -------------------------------------------------------------------------------------
@@ -196,31 +221,49 @@ def export(source: Source, options: Options, refused: Mapping[str, tuple[Problem
 
 def _open(source: Source) -> TextIO:
     """Bytes that are no UTF-8 become surrogates, so that one bad row does not hide the others."""
+    if source.head.startswith(_UTF_16):
+        raise ImportFileError("the file is UTF-16: save it as CSV UTF-8", where=str(source.path))
     try:
         return source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
         raise ImportFileError(error.strerror or str(error), where=str(source.path)) from error
 
 
-def _rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str] | Problem]]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+def _rows(file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str] | _Broken]]:
+    lines: list[str] = []
+    reader = csv.reader(_noted(file, lines), delimiter=delimiter, strict=True)
     number = 0
     while True:
         number += 1
+        first = reader.line_num + 1
+        lines.clear()
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, Problem("csv-form", str(error))
+            problem = Problem("csv-form", f"{error} (lines {first} to {reader.line_num} of the file)")
+            yield number, _Broken(problem, ["".join(lines)])
             continue
-        yield number, _unreadable(fields) or fields
+        problem_ = _unreadable(fields)
+        yield number, _Broken(problem_, fields) if problem_ else fields
+
+
+def _noted(file: TextIO, lines: list[str]) -> Iterator[str]:
+    for line in file:
+        lines.append(line)
+        yield line
+
+
+def _windows(surrogate: re.Match[str]) -> str:
+    """The byte behind a surrogate, as Windows-1252: what spreadsheets write that do not write UTF-8."""
+    return bytes([ord(surrogate[0]) & 0xFF]).decode("cp1252", "replace")
 
 
 def _unreadable(fields: list[str]) -> Problem | None:
     text = "".join(fields)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return Problem("encoding", "the row is not UTF-8")
+        return Problem("encoding", "the row is not UTF-8 (save the file as CSV UTF-8)")
     if "\0" in text:
         return Problem("encoding", "the row holds a NUL character")
     if len(fields) > COLUMNS_MAX:
@@ -237,7 +280,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 def _name(text: str) -> str:
     """A column's name as it is compared: in lower case, a space or hyphen as an underscore."""
-    return re.sub(r"[\s-]+", "_", text.strip().lower())
+    return re.sub(r"[\s-]+", "_", unicodedata.normalize("NFC", text).strip().lower())
 
 
 def _names(header: Sequence[str]) -> list[str]:
@@ -254,8 +297,12 @@ def _wanted(columns: Sequence[Column], options: Options) -> set[str]:
     return {_name(options.columns.get(column.name, column.name)) for column in columns}
 
 
-def _sniff(source: Source, columns: Sequence[Column], options: Options) -> str:
-    """The delimiter under which most of the wanted names stand in the header, else most names."""
+def _delimiter(source: Source, columns: Sequence[Column], options: Options) -> str:
+    """The one that was told, else the one under which most of the wanted names, or names, are there."""
+    if options.delimiter is not None:
+        if options.delimiter not in DELIMITERS:
+            raise ImportFileError("--delimiter is neither ; nor ,", where=str(source.path))
+        return options.delimiter
     line, wanted = _first_line(source), _wanted(columns, options)
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -276,6 +323,10 @@ def _places(
                 f"--map names the column {ours!r}; there are {', '.join(sorted(known))}",
                 where=str(source.path),
             )
+    if len(header) == 1 and re.search(r"[\t|]", header[0]):
+        raise ImportFileError(
+            "the header's columns are separated neither by ; nor by ,", where=str(source.path)
+        )
     names = _names(header)
     return {column.name: _place(source, column, options, names) for column in columns}
 
@@ -294,14 +345,12 @@ def _place(source: Source, column: Column, options: Options, names: list[str]) -
 
 
 def _values(fields: list[str], places: dict[str, int | None]) -> dict[str, str]:
-    return {
-        name: fields[place].strip() if place is not None and place < len(fields) else ""
-        for name, place in places.items()
-    }
+    found = {name: fields[place] for name, place in places.items() if place is not None}
+    return {name: unicodedata.normalize("NFC", found.get(name, "")).strip() for name in places}
 
 
 def _record(locator: str, fields: list[str], width: int, places: dict[str, int | None]) -> Record | Refusal:
-    if any(fields[width:]) or len(fields) < width:
+    if any(map(str.strip, fields[width:])) or len(fields) < width:
         message = f"the row has {len(fields)} fields, the header {width}"
         return Refusal(locator, (Problem("field-count", message),))
     return Record(locator, _values(fields, places))

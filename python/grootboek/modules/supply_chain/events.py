@@ -7,11 +7,11 @@ from msgspec import structs
 from grootboek._core import digest
 from grootboek.ledger.module import Context, Rejected, View
 from grootboek.modules.supply_chain.rows import DeclarationRow, EventRow, declarations, events, trace
-from grootboek.modules.supply_chain.terms import Event
+from grootboek.modules.supply_chain.terms import Event, ExtendedEvent
 from grootboek.modules.trace import Mark
 from grootboek.wire import encode
 
-__all__ = ["declare", "event_key", "is_known", "is_void", "record", "transformation_key"]
+__all__ = ["declaration", "declare", "event_key", "is_known", "is_void", "record", "transformation_key"]
 
 _EVENT: Final = b"grootboek/1 epcis event\n"
 _TRANSFORMATION: Final = b"grootboek/1 epcis transformation\n"
@@ -43,9 +43,18 @@ def is_known(state: View, cmd: Event, reporter: bytes) -> bool:
     return True
 
 
-def is_void(state: View, cmd: Event) -> bool:
-    """Whether the event was declared wrong before it came."""
-    return declarations.get(state, event_key(cmd.eventID)) is not None
+def is_void(state: View, cmd: Event, reporter: bytes) -> bool:
+    """Whether its reporter declared the event wrong: nobody else can keep it from taking effect."""
+    return declarations.get(state, event_key(cmd.eventID, cmd.part), reporter) is not None
+
+
+def declaration(state: View, event_id: str, part: int) -> DeclarationRow | None:
+    """By the event's reporter; by any party while the event is not known."""
+    key = event_key(event_id, part)
+    row = events.get(state, key)
+    if row is None:
+        return next(declarations.scan(state, key, limit=1), None)
+    return declarations.get(state, key, row.reporter)
 
 
 def record(ctx: Context, state: View, cmd: Event, reporter: bytes, items: tuple[str, ...]) -> None:
@@ -54,7 +63,7 @@ def record(ctx: Context, state: View, cmd: Event, reporter: bytes, items: tuple[
     row = EventRow(
         eventID=cmd.eventID,
         part=cmd.part,
-        type=type(cmd).__name__,
+        type=cmd.type if isinstance(cmd, ExtendedEvent) else type(cmd).__name__,
         action=getattr(cmd, "action", None),
         eventTime=cmd.eventTime,
         bizStep=cmd.bizStep,
@@ -73,10 +82,10 @@ def record(ctx: Context, state: View, cmd: Event, reporter: bytes, items: tuple[
 
 def declare(state: View, cmd: Event, reporter: bytes) -> None:
     """Record that an event is wrong. What followed from it stands, marked by a gap at each item; an
-    event that comes after its declaration never takes effect.
+    event that comes after its reporter declared it wrong never takes effect.
     """
-    error, key = cmd.errorDeclaration, event_key(cmd.eventID)
-    if error is None or (cmd.part == 1 and is_void(state, cmd)):
+    error, key = cmd.errorDeclaration, event_key(cmd.eventID, cmd.part)
+    if error is None or is_void(state, cmd, reporter):
         return
     known = is_known(state, cmd, reporter)
     row = DeclarationRow(
@@ -89,7 +98,7 @@ def declare(state: View, cmd: Event, reporter: bytes) -> None:
     )
     if known:
         _mark_items(state, cmd, reporter)
-    declarations.put(state, row, key)
+    declarations.put(state, row, key, reporter)
 
 
 def _mark_items(state: View, cmd: Event, reporter: bytes) -> None:

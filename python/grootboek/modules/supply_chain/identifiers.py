@@ -16,9 +16,6 @@ __all__ = ["GS1", "canonical", "check_digit", "prefixes", "site"]
 GS1: Final = "https://id.gs1.org"
 
 _EPC: Final = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)", re.ASCII)
-_LINK: Final = re.compile(r"https?://[^/?#]+(?:/[^?#]*?)??/(\d{2,4}|gtin|sscc)/([^?#]+)", re.ASCII)
-_ALIASES: Final = {"gtin": "01", "sscc": "00"}
-"""Convenience names of keys, from earlier releases of GS1 Digital Link."""
 _CHARACTER: Final = r"[!%-?A-Z_a-z\"#]"
 _ENCODED: Final = {character: f"%{ord(character):02X}" for character in '!"#%&()*+,/:<>? '}
 _SEPARATORS: Final = frozenset("/:#.=?")
@@ -92,6 +89,12 @@ _LENGTHS: Final = {
     "8018": r"\d{18}",
 }
 _KEYS: Final = {key: re.compile(form, re.ASCII) for key, form in _LENGTHS.items()}
+_ALIASES: Final = {"gtin": "01", "sscc": "00"}
+"""Convenience names of keys, from earlier releases of GS1 Digital Link."""
+_LINK: Final = re.compile(
+    rf"https?://[^/?#]+(?:/[^?#]*?)??/({'|'.join((*_KEYS, *_ALIASES))})/([^?#]+)", re.ASCII
+)
+"""The first key in the path begins what is the name; what stands before it is the resolver's."""
 _QUALIFIERS: Final = {
     "01": ("21", "10", "235"),
     "414": ("254",),

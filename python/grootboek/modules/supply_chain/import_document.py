@@ -61,7 +61,7 @@ def events(source: Source) -> Iterator[Found]:
     if not isinstance(document, dict):
         raise ImportFileError("no EPCIS document: not a JSON object", where=str(source.path))
     context = _context(document, cbv.CONTEXT)
-    if event_type(document, context) in _TYPES:
+    if "eventTime" in document or event_type(document, context) in _TYPES:
         yield Found("$", document, context)
         return
     for place in _PLACES:
@@ -107,14 +107,17 @@ def _each(locator: str, values: list[object], context: dict[str, str]) -> Iterat
 
 
 def _context(value: Json, outer: Mapping[str, str]) -> dict[str, str]:
-    """Prefixes of ``@context``: URLs of contexts are not fetched, EPCIS's own is built in."""
+    """Prefixes and terms of ``@context``, the inner before the outer: URLs of contexts are not fetched,
+    EPCIS's own is built in and protected (JSON-LD 1.1, section 4.1.11).
+    """
     found = dict(outer)
     entries = value.get("@context", [])
     for entry in entries if isinstance(entries, list) else [entries]:
         for prefix, target in entry.items() if isinstance(entry, dict) else ():
             uri = target.get("@id") if isinstance(target, dict) else target
-            if isinstance(uri, str) and not prefix.startswith("@") and len(found) < CONTEXT_MAX:
-                found.setdefault(prefix, uri)
+            free = not prefix.startswith("@") and prefix not in cbv.CONTEXT
+            if isinstance(uri, str) and free and (prefix in found or len(found) < CONTEXT_MAX):
+                found[prefix] = cbv.expand(uri, found)
     return found
 
 

@@ -1,7 +1,7 @@
 """One EPCIS event in JSON as a command: fields checked, words and times in one form."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ from grootboek.modules.supply_chain.terms import (
     BizTransaction,
     ErrorDeclaration,
     Event,
+    ExtendedEvent,
     ObjectEvent,
     PersistentDisposition,
     QuantityElement,
@@ -47,8 +48,11 @@ _LISTS: Final = (
 )
 _PART_BYTES: Final = 24_000
 """How many bytes of names one list of a part may have: half of what a command may."""
-_NODE: Final = ("@context", "@id", "@type", "id", "type")
+_KEYWORDS: Final = {"@id": "id", "@type": "type"}
+"""JSON-LD's own names of what EPCIS's context calls otherwise."""
+_NODE: Final = frozenset(("@context", *_KEYWORDS, *_KEYWORDS.values()))
 """What JSON-LD lets any object have."""
+_ERROR: Final = ("declarationTime", "reason", "correctiveEventIDs")
 _ACTIONS: Final = ("ADD", "OBSERVE", "DELETE")
 _OFFSET: Final = re.compile(r"[+-]((0\d|1[0-3]):[0-5]\d|14:00)", re.ASCII)
 _UNIT: Final = re.compile("[A-Z0-9]{2,3}", re.ASCII)
@@ -122,7 +126,7 @@ class _Reader:
     def __init__(self, event: Json, context: Mapping[str, str]) -> None:
         # JSON-LD lets a list of one stand without its brackets.
         self._event = {
-            name: [value] if name in _LISTS and not isinstance(value, list) else value
+            _KEYWORDS.get(name, name): [value] if name in _LISTS and not isinstance(value, list) else value
             for name, value in event.items()
             if value is not None
         }
@@ -131,9 +135,7 @@ class _Reader:
         """The user's own fields; those inside places under the place's name."""
 
     def draft(self) -> Draft:
-        kind = _KINDS.get(event_type(self._event, self._context))
-        if kind is None:
-            raise BadField("event-type", "type is none of the five event types of EPCIS 2.0")
+        kind = self._kind()
         self._check_names(kind)
         fields = self._common()
         special = kind.__struct_fields__[len(Event.__struct_fields__) :]
@@ -144,6 +146,12 @@ class _Reader:
         given = self._optional("eventID", self._uri) or self._optional("id", self._uri)
         event_id = given or hash_id(self._event, self._context)
         return Draft(structs.replace(command, eventID=event_id), private, own_id=given is not None)
+
+    def _kind(self) -> type[Event]:
+        name = event_type(self._event, self._context)
+        message = "type is none of the five event types of EPCIS 2.0, and no URI of another one"
+        require(name in _KINDS or bool(_URI.fullmatch(name)), "event-type", message)
+        return _KINDS.get(name, ExtendedEvent)
 
     def _common(self) -> dict[str, Any]:
         offset = self._event.get("eventTimeZoneOffset")
@@ -180,27 +188,39 @@ class _Reader:
     # --- names ------------------------------------------------------------------------------------
 
     def _check_names(self, kind: type[Event]) -> None:
-        """A field is the standard's, or its name is a URI: a typing error must not pass for a field."""
-        known = {*kind.__struct_fields__, *_NODE} - {"part", "parts", "extensions"}
-        for name, value in self._event.items():
-            if name not in known:
-                own = ":" in name or name in self._context
-                require(own, "field-unknown", f"{_short(name)} is no field of a {kind.__name__}")
-                self._own[name] = value
+        known = {*kind.__struct_fields__} - {"part", "parts", "extensions"}
+        if kind is ExtendedEvent:
+            # Lists of items belong to the user's type here, and keep the standard's form.
+            for name in (*_ITEMS, *_CLASSES, "parentID", "transformationID"):
+                self._special(name)
+            self._own |= {name: value for name, value in self._event.items() if name not in known | _NODE}
+        else:
+            self._own |= self._others(f"a {kind.__name__}", self._event, known)
+
+    def _others(self, where: str, value: Json, known: Collection[str]) -> dict[str, Any]:
+        """The user's own fields: their names are URIs, for a typing error must not pass for one."""
+        own = {name: inner for name, inner in value.items() if name not in known and name not in _NODE}
+        for name in own:
+            named = ":" in name or name in self._context
+            require(named, "field-unknown", f"{_short(name)} is no field of {where}")
+        return own
 
     def _private(self, kind: type[Event]) -> dict[str, str]:
         found = {}
-        for name in ("sensorElementList", "ilmd"):
+        for name, check in (("sensorElementList", _check_sensors), ("ilmd", self._check_ilmd)):
             value = self._event.get(name)
             if value is not None and value not in ([], {}):
-                _check_private(name, value)
+                check(value)
                 require(hasattr(kind, name), "field-unknown", f"{name} is no field of a {kind.__name__}")
                 found[name] = canonical_json(value)
         error = self._event.get("errorDeclaration")
         if isinstance(error, dict):
-            own = {name: value for name, value in error.items() if ":" in name}
+            own = self._others("errorDeclaration", error, _ERROR)
             found |= {"errorDeclaration": canonical_json(own)} if own else {}
         return found | ({"extensions": canonical_json(self._own)} if self._own else {})
+
+    def _check_ilmd(self, value: object) -> None:
+        self._others("ilmd", _object("ilmd", value), ())
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -224,30 +244,32 @@ class _Reader:
         return self._event.get(name, [])
 
     def _objects(self, name: str, parse: Callable[[str, Json], T]) -> tuple[T, ...]:
-        values = self._array(name)
-        require(all(isinstance(value, dict) for value in values), name, f"{name} holds what is no object")
-        return tuple(parse(name, value) for value in values)
+        return tuple(parse(name, _object(name, value)) for value in self._array(name))
 
     def _place(self, name: str) -> str | None:
         value = self._event.get(name)
         if not isinstance(value, dict):
             return self._optional(name, self._uri)
-        own = {key: inner for key, inner in value.items() if ":" in key}
+        own = {key: inner for key, inner in value.items() if key not in _NODE}
         if own:
             self._own[name] = own
         return self._uri(name, value.get("id", value.get("@id")))
 
     def _transaction(self, name: str, value: Json) -> BizTransaction:
+        _check_entry(name, value, "type", "bizTransaction")
         identifier = self._uri(name, value.get("bizTransaction"))
         return BizTransaction(identifier, self._word(cbv.BIZ_TRANSACTION, value.get("type")))
 
     def _source(self, name: str, value: Json) -> SourceDest:
+        end = name.removesuffix("List")
+        _check_entry(name, value, "type", end)
         kind = self._word(cbv.SOURCE_DEST, value.get("type"))
         if kind is None:
             raise BadField(name, f"{name} has an entry without type")
-        return SourceDest(kind, self._uri(name, value.get(name.removesuffix("List"))))
+        return SourceDest(kind, self._uri(name, value.get(end)))
 
     def _quantity(self, name: str, value: Json) -> QuantityElement:
+        _check_entry(name, value, "epcClass", "quantity", "uom")
         amount, unit = value.get("quantity"), value.get("uom")
         number = isinstance(amount, int | Decimal) and not isinstance(amount, bool)
         require(amount is None or number, name, f"{name} has a quantity that is no number")
@@ -258,12 +280,14 @@ class _Reader:
         )
 
     def _persistent(self) -> PersistentDisposition | None:
-        value = self._event.get("persistentDisposition")
-        if value is None:
+        name = "persistentDisposition"
+        if self._event.get(name) is None:
             return None
-        lists = [value.get(key, []) if isinstance(value, dict) else None for key in ("set", "unset")]
+        value = _object(name, self._event[name])
+        _check_entry(name, value, "set", "unset")
+        lists = [value.get(key, []) for key in ("set", "unset")]
         good = all(isinstance(words, list) for words in lists) and any(lists)
-        require(good, "persistentDisposition", "persistentDisposition has neither set nor unset")
+        require(good, name, "persistentDisposition has neither set nor unset")
         begun, ended = (tuple(self._disposition(word) for word in words or ()) for words in lists)
         return PersistentDisposition(begun, ended)
 
@@ -319,18 +343,28 @@ def _check_dimensions(command: Event, event: Json) -> None:
             )
 
 
-def _check_private(name: str, value: object) -> None:
-    """The outline of what is committed to."""
-    if name == "ilmd":
-        require(isinstance(value, dict), name, "ilmd is no object")
-        return
-    for element in value if isinstance(value, list) else ():
-        if not isinstance(element, dict):
-            raise BadField(name, "sensorElementList holds what is no object")
+def _check_sensors(elements: list[object]) -> None:
+    """Their outline: all that they hold is committed to as it is."""
+    name = "sensorElementList"
+    for element in (_object(name, value) for value in elements):
+        _object(name, element.get("sensorMetadata", {}))
         reports = element.get("sensorReport")
-        good = isinstance(reports, list) and reports and all(isinstance(report, dict) for report in reports)
-        require(bool(good), name, "a sensor element needs a list of sensorReport objects")
-        require(isinstance(element.get("sensorMetadata", {}), dict), name, "sensorMetadata is no object")
+        if not isinstance(reports, list) or not reports:
+            raise BadField(name, "a sensor element needs a list of sensorReport objects")
+        for report in reports:
+            _object(name, report)
+
+
+def _check_entry(name: str, value: Json, *known: str) -> None:
+    """Entries of lists have no fields of the user's own (EPCIS 2.0): what would be lost is refused."""
+    for key in value:
+        require(key in known, "field-unknown", f"{_short(key)} is no field of {name}")
+
+
+def _object(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadField(name, f"{name} holds what is no object")
+    return value
 
 
 def _short(name: str) -> str:

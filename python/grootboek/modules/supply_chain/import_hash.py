@@ -10,16 +10,15 @@ destinations before sources), this follows the hashes, as other implementations 
 import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from grootboek.modules.importing import BadField
 from grootboek.modules.supply_chain import import_vocabulary as cbv
 from grootboek.modules.supply_chain.identifiers import canonical
+from grootboek.modules.supply_chain.import_document import Json, event_type
 from grootboek.modules.supply_chain.import_time import millis, stamp
 
 __all__ = ["hash_id", "plain", "prehash"]
-
-Json = Mapping[str, Any]
 
 _DIGITS_MAX: Final = 100
 _COMMENT: Final = cbv.CONTEXT["rdfs"] + "comment"
@@ -81,7 +80,7 @@ class _Text:
         self._context = context
 
     def event(self, event: Json) -> Iterator[str]:
-        yield f"eventType={event['type'].rpartition(':')[2].rpartition('/')[2]}"
+        yield f"eventType={event_type(event, self._context)}"
         yield from self._fields(event, ("eventTime", "eventTimeZoneOffset", "certificationInfo", "parentID"))
         for name in ("epcList", "inputEPCList", "childEPCs"):
             yield from self._list(event, name, _ITEMS)

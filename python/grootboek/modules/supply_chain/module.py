@@ -13,7 +13,6 @@ from grootboek.modules.supply_chain.rows import (
     DeclarationRow,
     EventRow,
     PrefixRow,
-    declarations,
     events,
     trace,
 )
@@ -22,6 +21,7 @@ from grootboek.modules.supply_chain.terms import (
     AggregationEvent,
     AssociationEvent,
     Event,
+    ExtendedEvent,
     ObjectEvent,
     OfferCustody,
     Part,
@@ -30,7 +30,7 @@ from grootboek.modules.supply_chain.terms import (
     TransformationEvent,
     Uri,
 )
-from grootboek.modules.trace import CustodyRow, HeldRow, ItemRow, Mark
+from grootboek.modules.trace import CustodyRow, HeldRow, ItemRow, Mark, item_key
 
 __all__ = ["REGISTRAR", "REPORTER", "SupplyChain"]
 
@@ -175,6 +175,11 @@ class SupplyChain(Module):
         _take(ctx, state, cmd)
 
     @command
+    def extended_event(self, ctx: Context, state: View, cmd: ExtendedEvent) -> None:
+        """Record an event of a type of the user's own."""
+        _take(ctx, state, cmd)
+
+    @command
     def register_prefix(self, ctx: Context, state: View, cmd: RegisterPrefix) -> None:
         """Say who may commission under a prefix (S1)."""
         ctx.require(REGISTRAR)
@@ -207,7 +212,7 @@ class SupplyChain(Module):
             item=row,
             parents=tuple(outer.id for outer in path[1:]),
             place=path[-1].place,
-            contents=tuple(inner.id for inner in trace.contents(state, row.id)),
+            contents=tuple(link.id for link in trace.children.every(state, item_key(row.id))),
             quantities=tuple(trace.quantities(state, row.id)),
             custody=tuple(trace.chain(state, row.id)),
             gaps=tuple(_gaps(state, row.id)),
@@ -221,8 +226,8 @@ class SupplyChain(Module):
 
     @query
     def declaration(self, state: View, args: EventID) -> DeclarationRow | None:
-        """Whether an event was declared wrong."""
-        return declarations.get(state, records.event_key(args.eventID))
+        """Whether an event was declared wrong by its reporter, or by the first party before it came."""
+        return records.declaration(state, args.eventID, args.part)
 
     @query
     def trace_back(self, state: View, args: TraceKey) -> list[Node]:
@@ -255,7 +260,7 @@ def _take(ctx: Context, state: View, cmd: Event) -> None:
     if records.is_known(state, cmd, reporter):
         return
     items = rules.touched(state, cmd)
-    void = records.is_void(state, cmd)
+    void = records.is_void(state, cmd, reporter)
     records.record(ctx, state, cmd, reporter, items if not void else ())
     if not void:
         mark = Mark(records.event_key(cmd.eventID, cmd.part), cmd.eventTime, reporter)

@@ -40,7 +40,7 @@ class EventRow(Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class DeclarationRow(Struct, frozen=True, array_like=True, kw_only=True):
-    """An event that was declared wrong."""
+    """An event, or one part of a large one, that a party declared wrong."""
 
     eventID: str
     declarationTime: int

@@ -170,11 +170,14 @@ def _put_in(
     adding = cmd.action == "ADD"
     for name in children:
         row = trace.see(state, mark, name, "into" if adding else "observe", acting=adding)
+        deep_inside = not adding and any(outer.id == parent.id for outer in trace.path(state, row)[1:])
         if not adding and row.parent is None:
             row = trace.gap(state, mark, row, "containment-unseen", parent.id)
             if row.custodian != mark.party:
                 continue
-        _settle(state, mark, cmd, trace.attach(state, mark, row, path, _bond(cmd)))
+        if not deep_inside:
+            row = trace.attach(state, mark, row, path, _bond(cmd))
+        _settle(state, mark, cmd, row)
 
 
 def _take_out(

@@ -21,6 +21,7 @@ __all__ = [
     "BizTransaction",
     "ErrorDeclaration",
     "Event",
+    "ExtendedEvent",
     "ObjectEvent",
     "OfferCustody",
     "Part",
@@ -43,10 +44,10 @@ Vocabulary = Annotated[str, Meta(min_length=1, max_length=1_024)]
 Action = Literal["ADD", "OBSERVE", "DELETE"]
 PartyId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 """The id of a party of the ledger."""
-Offset = Annotated[str, Meta(pattern=r"^[+-]((0\d|1[0-3]):[0-5]\d|14:00)$")]
-Decimal = Annotated[str, Meta(pattern=r"^-?(0|[1-9]\d{0,17})(\.\d{0,17}[1-9])?$")]
+Offset = Annotated[str, Meta(pattern=r"^[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00)$(?!\n)")]
+Decimal = Annotated[str, Meta(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{0,17}[1-9])?$(?!\n)")]
 """A decimal number without trailing zeros: ``200.5``."""
-Unit = Annotated[str, Meta(pattern="^[A-Z0-9]{2,3}$")]
+Unit = Annotated[str, Meta(pattern=r"^[A-Z0-9]{2,3}$(?!\n)")]
 """UN/CEFACT Recommendation 20: ``KGM``."""
 Part = Annotated[int, Meta(ge=1, le=10_000)]
 
@@ -167,6 +168,13 @@ class TransformationEvent(Event, frozen=True, array_like=True, forbid_unknown_fi
     outputEPCList: EpcList = ()
     outputQuantityList: QuantityList = ()
     transformationID: Uri | None = None
+    ilmd: Commitment | None = None
+
+
+class ExtendedEvent(Event, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True):
+    """An event of a type of the user's own: a record, without effect on items."""
+
+    type: Uri
     ilmd: Commitment | None = None
 
 

@@ -17,7 +17,7 @@ def check(state: View) -> Iterator[tuple[str, bool]]:
     reported = list(invoices.every(state))
     yield "T1", all(invoices.get(state, row.seller, row.number) == row for row in reported)
     yield "T2", not any(True for row in reported for _ in rules.broken_totals(row))
-    yield "T3", all(_claims_hold(state, row) for row in reported)
+    yield "T3", _credits_hold(reported) and all(_claims_hold(state, row) for row in reported)
     yield "T8", book.holds(state) and _accounts_hold(state, reported)
     yield "T8-periods", _periods_hold(state, reported)
 
@@ -29,6 +29,14 @@ def _claims_hold(state: View, row: InvoiceRow) -> bool:
         claim.claimant == row.buyer and claim.amount * RATE_ONE <= row.tax * claim.share for claim in made
     )
     return within and row.claimed == sum(claim.amount for claim in made)
+
+
+def _credits_hold(reported: list[InvoiceRow]) -> bool:
+    """What credit notes took back is missing from invoices of their seller, never more than the tax."""
+    sums: Counter[tuple[bytes, str]] = Counter()
+    for row in reported:
+        sums[row.seller, row.tax_currency] += row.credited if row.tax > 0 else -row.credited
+    return not any(sums.values()) and all(0 <= row.credited <= abs(row.tax) for row in reported)
 
 
 def _accounts_hold(state: View, reported: list[InvoiceRow]) -> bool:

@@ -15,12 +15,14 @@ from grootboek.modules.tax.rows import (
     INPUT,
     OUTPUT,
     TREASURY,
+    AwaitedRow,
     ClaimRow,
     InvoiceRow,
     PaymentRow,
     PeriodRow,
     RateRow,
     TaxpayerRow,
+    awaited,
     book,
     claims,
     invoices,
@@ -140,11 +142,13 @@ class Tax(Module):
         "br-co-15": "T2: BT-112 is not BT-109 + BT-110",
         "br-co-16": "T2: BT-115 is not BT-112 - BT-113 + BT-114",
         "br-co-17": "T2: a tax amount is not its taxable amount times the rate",
+        "peppol-en16931-r005": "T2: the currency of the accounts (BT-6) is that of the invoice",
+        "peppol-en16931-r055": "T2: the signs of BT-110 and BT-111 differ",
     } | {
         f"br-{category.rules.lower()}-{number}": f"T2: category {category.code} ({category.name}): {text}"
         for category in CATEGORIES.values()
         for number, text in (
-            ("01", "it is used in only one of lines and VAT breakdown"),
+            ("01", "it is used in only one of lines and VAT breakdown, or broken down more than once"),
             ("05", "a line's rate does not fit the category"),
             ("06", "an allowance's rate does not fit the category"),
             ("07", "a charge's rate does not fit the category"),
@@ -210,6 +214,8 @@ class Tax(Module):
         _count(state, row, invoices=1, output=row.tax)
         if row.tax < 0:
             _credit(state, row)
+        else:
+            _await_credits(state, row)
 
     @command
     def claim_input_tax(self, ctx: Context, state: View, cmd: ClaimInputTax) -> None:
@@ -303,7 +309,7 @@ def _valid(row: RateRow, day: Day) -> bool:
 
 def _check_rates(state: View, cmd: ReportInvoice) -> bool:
     """Whether every rate could be compared; raises Rejected where one is not valid."""
-    checked = [_check_rate(state, cmd, group.category, group.rate) for group in cmd.breakdown]
+    checked = [_check_rate(state, cmd, *rules.key(group)) for group in cmd.breakdown]
     return all(checked)
 
 
@@ -349,17 +355,36 @@ def _invoice_row(cmd: ReportInvoice, *, rates_checked: bool) -> InvoiceRow:
 
 
 def _credit(state: View, credit: InvoiceRow) -> None:
-    """Take the credited tax from the invoices that the credit names, in that order."""
-    left = -credit.tax
+    """Take the credited tax from the invoices that the credit names, in that order.
+
+    What is not reported yet is awaited, so that the order of reports gives nobody more to claim.
+    """
     for number in credit.preceding:
         row = invoices.get(state, credit.seller, number)
-        if row is None or row.tax_currency != credit.tax_currency:
-            continue
-        part = max(0, min(left, row.tax - row.credited))
-        if part:
-            changed = msgspec.structs.replace(row, credited=row.credited + part)
-            invoices.put(state, changed, row.seller, row.number)
-            left -= part
+        if row is None:
+            missing = AwaitedRow(credit.seller, number, credit.number)
+            awaited.put(state, missing, credit.seller, number, credit.number)
+        else:
+            credit, _ = _take_back(state, credit, row)
+
+
+def _await_credits(state: View, row: InvoiceRow) -> None:
+    """Take from a new invoice what credit notes took back before it was reported."""
+    for early in list(awaited.every(state, row.seller, row.number)):
+        awaited.delete(state, row.seller, row.number, early.credit)
+        credit = invoices.require(state, "invoice-unknown", row.seller, early.credit)
+        _, row = _take_back(state, credit, row)
+
+
+def _take_back(state: View, credit: InvoiceRow, row: InvoiceRow) -> tuple[InvoiceRow, InvoiceRow]:
+    """Move what is left of the credit, as far as it goes, to the invoice; both as they are then."""
+    part = max(0, min(-credit.tax - credit.credited, row.tax - row.credited))
+    if part == 0 or row.tax_currency != credit.tax_currency:
+        return credit, row
+    credit, row = (msgspec.structs.replace(one, credited=one.credited + part) for one in (credit, row))
+    for one in (credit, row):
+        invoices.put(state, one, one.seller, one.number)
+    return credit, row
 
 
 def _check_claim(ctx: Context, invoice: InvoiceRow, cmd: ClaimInputTax) -> None:

@@ -12,12 +12,14 @@ __all__ = [
     "INPUT",
     "OUTPUT",
     "TREASURY",
+    "AwaitedRow",
     "ClaimRow",
     "InvoiceRow",
     "PaymentRow",
     "PeriodRow",
     "RateRow",
     "TaxpayerRow",
+    "awaited",
     "book",
     "claims",
     "invoices",
@@ -72,9 +74,18 @@ class InvoiceRow(Struct, frozen=True, array_like=True, kw_only=True):
     rates_checked: bool
     """False where the authority has set no rate of that country and category, so none was compared."""
     credited: int = 0
-    """Tax that later credit notes took back."""
+    """Tax that credit notes took back; of a credit note, what it took back from invoices so far."""
     claimed: int = 0
     """Input tax that the buyer claimed."""
+
+
+class AwaitedRow(Struct, frozen=True, array_like=True):
+    """An invoice that a credit note names and that is not reported yet."""
+
+    seller: TaxpayerId
+    number: str
+    credit: str
+    """The credit note's number."""
 
 
 class ClaimRow(Struct, frozen=True, array_like=True):
@@ -118,6 +129,7 @@ class PeriodRow(Struct, frozen=True, array_like=True):
 taxpayers = Table("taxpayer", TaxpayerRow)
 rates = Table("rate", RateRow)
 invoices = Table("invoice", InvoiceRow)
+awaited = Table("awaited", AwaitedRow)
 claims = Table("claim", ClaimRow)
 payments = Table("payment", PaymentRow)
 periods = Table("period", PeriodRow)

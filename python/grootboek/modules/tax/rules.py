@@ -14,7 +14,7 @@ from grootboek.modules.money import exponent
 from grootboek.modules.tax.codes import CATEGORIES, CREDIT_TYPES, INVOICE_TYPES, RATE_ONE, percent
 from grootboek.modules.tax.terms import Adjustment, Breakdown, Line, ReportInvoice, Totals
 
-__all__ = ["Totalled", "broken", "broken_totals", "direction", "inexact"]
+__all__ = ["Totalled", "broken", "broken_totals", "direction", "inexact", "key"]
 
 Finding = tuple[str, str]
 """A rule's id and what is wrong, for a person."""
@@ -41,12 +41,18 @@ def direction(type_code: int) -> int:
     return -1 if type_code in CREDIT_TYPES else 1
 
 
+def key(part: Line | Adjustment | Breakdown) -> tuple[str, int]:
+    """What is summed up together: a category and rate; the rate counts only where tax is charged."""
+    return part.category, part.rate if CATEGORIES[part.category].rated else 0
+
+
 def broken(invoice: ReportInvoice) -> Iterator[Finding]:
     """The rules that the invoice breaks, the most telling first."""
     if invoice.type not in INVOICE_TYPES and invoice.type not in CREDIT_TYPES:
         yield "BR-CL-01", f"{invoice.type} is no invoice type code (BT-3)"
     yield from _sums(invoice)
     yield from broken_totals(invoice)
+    yield from _accounting(invoice)
     yield from _rates(invoice)
     yield from _groups(invoice)
 
@@ -64,11 +70,12 @@ def broken_totals(invoice: Totalled) -> Iterator[Finding]:
 
 def inexact(invoice: ReportInvoice) -> Iterator[Finding]:
     """Amounts that are not exact but within the slack of the published validation artefacts."""
+    used = _taxable(invoice)
     for group in invoice.breakdown:
         exact = _rounded(group.taxable * group.rate)
         if group.tax != exact:
             yield "BR-CO-17", f"BT-117 is {group.tax}, the rate {percent(group.rate)} % gives {exact}"
-        expected = _taxable(invoice)[group.category, group.rate]
+        expected = used[key(group)]
         if group.taxable != expected:
             yield f"BR-{CATEGORIES[group.category].rules}-08", f"BT-116 is {group.taxable}, not {expected}"
 
@@ -92,21 +99,33 @@ def _amount(adjustments: Iterable[Adjustment]) -> int:
 
 def _tax(group: Breakdown, unit: int) -> Iterator[Finding]:
     category = CATEGORIES[group.category]
-    if not category.rated:
-        if group.tax != 0:
-            yield f"BR-{category.rules}-09", f"category {group.category} has tax {group.tax} (BT-117), not 0"
-    elif abs(group.tax * RATE_ONE - group.taxable * group.rate) >= unit * RATE_ONE:
-        exact = _rounded(group.taxable * group.rate)
-        message = f"BT-117 is {group.tax}, the rate {percent(group.rate)} % gives {exact} minor units"
-        yield "BR-CO-17", message
+    exact = group.taxable * group.rate
+    # The artefacts compare with the product rounded to hundredths of the unit, whatever the currency.
+    rounded = _rounded(exact * 100, unit * RATE_ONE) * unit * RATE_ONE
+    if group.tax != 0 and not category.rated:
+        yield f"BR-{category.rules}-09", f"category {group.category} has tax {group.tax} (BT-117), not 0"
+    elif abs(group.tax * RATE_ONE * 100 - rounded) >= 100 * unit * RATE_ONE:
+        given = f"the rate {percent(group.rate)} % gives {_rounded(exact)} minor units"
+        yield "BR-CO-17", f"BT-117 is {group.tax}, {given}"
+
+
+def _accounting(invoice: ReportInvoice) -> Iterator[Finding]:
+    """BT-111 is what is owed, so it must be BT-110 in another currency: rules of Peppol BIS Billing 3."""
+    accounting, tax = invoice.accounting, invoice.totals.tax
+    if accounting is None:
+        return
+    if accounting.currency == invoice.currency:
+        yield "PEPPOL-EN16931-R005", f"BT-6 is {accounting.currency}, the currency of the invoice"
+    if accounting.tax * tax < 0 or (tax == 0 and accounting.tax != 0):
+        message = f"BT-111 is {accounting.tax} where BT-110 is {tax} minor units: their signs differ"
+        yield "PEPPOL-EN16931-R055", message
 
 
 def _rates(invoice: ReportInvoice) -> Iterator[Finding]:
-    parts: tuple[tuple[str, Iterable[Line | Adjustment | Breakdown]], ...] = (
+    parts: tuple[tuple[str, Iterable[Line | Adjustment]], ...] = (
         ("05", invoice.lines),
         ("06", invoice.allowances),
         ("07", invoice.charges),
-        ("05", invoice.breakdown),
     )
     for suffix, items in parts:
         for item in items:
@@ -118,21 +137,37 @@ def _rates(invoice: ReportInvoice) -> Iterator[Finding]:
 
 
 def _groups(invoice: ReportInvoice) -> Iterator[Finding]:
-    """Each category and rate that is used has its group in the breakdown, and the sums agree."""
+    """Each category and rate that is used has its one group in the breakdown, and the sums agree."""
     used = _taxable(invoice)
-    groups = Counter((group.category, group.rate) for group in invoice.breakdown)
-    for category, rate in sorted(used.keys() ^ groups.keys()):
-        where = "the lines" if (category, rate) in groups else "the VAT breakdown"
-        rule = f"BR-{CATEGORIES[category].rules}-01"
-        yield rule, f"category {category} at {percent(rate)} % is missing from {where}"
+    yield from _categories(invoice, {category for category, _ in used})
+    stated: dict[tuple[str, int], list[int]] = {}
     for group in invoice.breakdown:
-        rated = CATEGORIES[group.category].rated
-        slack = 10 ** exponent(invoice.currency) if rated else 1
-        expected = used.get((group.category, group.rate), 0)
-        if abs(group.taxable - expected) >= slack:
-            rule = f"BR-{CATEGORIES[group.category].rules}-08"
-            yield rule, f"BT-116 is {group.taxable}, not {expected} minor units"
-    if any(category == "O" for category, _ in groups) and len(groups) > 1:
+        stated.setdefault(key(group), []).append(group.taxable)
+    for code, rate in sorted(used.keys() | stated.keys()):
+        category = CATEGORIES[code]
+        slack = 10 ** exponent(invoice.currency) if category.rated else 1
+        found, expected = stated.get((code, rate), []), used[code, rate]
+        unused = category.positive and (code, rate) not in used
+        if unused or len(found) > 1 or abs(sum(found) - expected) >= slack:
+            where = f"{code} at {percent(rate)} %" if category.rated else code
+            amounts = " and ".join(map(str, found)) or "missing"
+            message = f"BT-116 of category {where} is {amounts}, not {expected} minor units"
+            yield f"BR-{category.rules}-08", message
+
+
+def _categories(invoice: ReportInvoice, used: set[str]) -> Iterator[Finding]:
+    """A category is used and broken down, or neither; without a rate it has exactly one group."""
+    groups = Counter(group.category for group in invoice.breakdown)
+    for code in sorted(used | groups.keys()):
+        category = CATEGORIES[code]
+        if not groups[code]:
+            yield f"BR-{category.rules}-01", f"category {code} is missing from the VAT breakdown"
+        elif category.rated and code not in used:
+            yield f"BR-{category.rules}-01", f"category {code} is missing from the lines"
+        elif groups[code] > 1 and not category.rated:
+            message = f"category {code} has {groups[code]} groups in the VAT breakdown, not one"
+            yield f"BR-{category.rules}-01", message
+    if groups["O"] and len(groups) > 1:
         yield "BR-O-11", "category O stands beside other categories"
 
 
@@ -140,15 +175,15 @@ def _taxable(invoice: ReportInvoice) -> Counter[tuple[str, int]]:
     """What the lines, allowances and charges come to by category and rate."""
     sums: Counter[tuple[str, int]] = Counter()
     for line in invoice.lines:
-        sums[line.category, line.rate] += line.net
+        sums[key(line)] += line.net
     for allowance in invoice.allowances:
-        sums[allowance.category, allowance.rate] -= allowance.amount
+        sums[key(allowance)] -= allowance.amount
     for charge in invoice.charges:
-        sums[charge.category, charge.rate] += charge.amount
+        sums[key(charge)] += charge.amount
     return sums
 
 
-def _rounded(scaled: int) -> int:
-    """``scaled`` / RATE_ONE, halves away from zero."""
-    size = (abs(scaled) * 2 + RATE_ONE) // (2 * RATE_ONE)
+def _rounded(scaled: int, one: int = RATE_ONE) -> int:
+    """``scaled`` / ``one``, halves away from zero."""
+    size = (abs(scaled) * 2 + one) // (2 * one)
     return size if scaled >= 0 else -size

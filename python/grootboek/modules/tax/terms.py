@@ -39,10 +39,10 @@ TaxpayerId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 PartyId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 """The id of a party of the ledger."""
 
-Country = Annotated[str, Meta(pattern="^[A-Z0-9]{2}$")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z0-9]{2}$(?!\n)")]
 """ISO 3166-1 alpha-2, and what EN 16931 adds to it (``1A`` Kosovo, ``XI`` Northern Ireland)."""
 
-CategoryCode = Annotated[str, Meta(pattern="^(S|Z|E|AE|K|G|O|L|M|B)$")]
+CategoryCode = Annotated[str, Meta(pattern=r"^(S|Z|E|AE|K|G|O|L|M|B)$(?!\n)")]
 """UNCL 5305, the subset of EN 16931 (``codes.CATEGORIES``)."""
 
 Rate = Annotated[int, Meta(ge=0, le=RATE_ONE)]

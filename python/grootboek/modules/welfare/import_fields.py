@@ -2,13 +2,17 @@
 
 import re
 import unicodedata
-from typing import Final, get_args
+from contextlib import suppress
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
+from grootboek.ledger.module import Rejected
+from grootboek.modules.days import Day
 from grootboek.modules.importing import BadField, tables
 from grootboek.modules.money import exponent
-from grootboek.modules.welfare.periods import Period
+from grootboek.modules.welfare.periods import Period, days
 
 __all__ = ["code", "currency", "day", "iban", "money", "period"]
 
@@ -40,7 +44,8 @@ def iban(text: str) -> str:
     if not _IBAN.fullmatch(found):
         raise BadField("iban-form", "iban is no international bank account number")
     turned = found[4:] + found[:4]
-    if int("".join(str(int(character, 36)) for character in turned)) % 97 != 1:
+    number = int("".join(str(int(character, 36)) for character in turned))
+    if number % 97 != 1 or not "02" <= found[2:4] <= "98":
         raise BadField("iban-check", "the check digits of iban are wrong")
     return found
 
@@ -53,9 +58,12 @@ def money(text: str, code: str, name: str) -> int:
 
     Raises BadField("amount-form"), BadField("decimals") or BadField("amount-range").
     """
-    bare = text.translate(_SPACES).strip().replace("€", "").removeprefix(code).removesuffix(code).strip()
+    bare = text.translate(_SPACES).strip()
+    for mark in (code, "€") if code == "EUR" else (code,):
+        bare = bare.removeprefix(mark).removesuffix(mark).strip()
     negative = bare.startswith("-") or bare.endswith("-")
-    whole, decimals = _split(bare.strip("+-").strip(), code, name)
+    bare = bare.removeprefix("-") if bare.startswith("-") else bare.removeprefix("+").removesuffix("-")
+    whole, decimals = _split(bare.strip(), code, name)
     amount = tables.parse_decimal(f"{whole}.{decimals}", exponent(code), name)
     if negative or amount == 0:
         raise BadField("amount-range", f"{name} must be above zero")
@@ -71,13 +79,22 @@ def currency(text: str) -> str:
 
 def period(text: str, name: str = "period") -> str:
     """``2026-01`` (also ``202601``, ``01-2026``), ``2026-Q1``, ``2026-W05`` or ``2026``; raises BadField."""
+    found = _period(text)
+    if found is None:
+        raise BadField("period-form", f"{name} is no period like 2026-01, 2026-Q1, 2026-W05 or 2026")
+    return found
+
+
+@lru_cache
+def _period(text: str) -> str | None:
     for form, shape in _PERIOD_FORMS:
         match = form.fullmatch(text.upper())
         if match:
             found = re.sub(r"W(\d)$", r"W0\1", match.expand(shape))
-            if re.search(get_args(Period)[1].pattern, found, re.ASCII):
+            with suppress(msgspec.ValidationError, Rejected):
+                days(msgspec.convert(found, Period))
                 return found
-    raise BadField("period-form", f"{name} is no period like 2026-01, 2026-Q1, 2026-W05 or 2026")
+    return None
 
 
 def day(text: str, name: str) -> str:
@@ -87,9 +104,12 @@ def day(text: str, name: str) -> str:
     """
     for form, shape in _DAY_FORMS:
         match = form.fullmatch(text)
-        if match:
-            return tables.parse_date(match.expand(shape), name).isoformat()
-    return tables.parse_date(text, name).isoformat()
+        text = match.expand(shape) if match else text
+    found = tables.parse_date(text, name).isoformat()
+    try:
+        return msgspec.convert(found, Day)
+    except msgspec.ValidationError as error:
+        raise BadField("date-form", f"{name} is in no year from 1000 to 2999") from error
 
 
 def code(text: str, kind: type[str], name: str) -> str:

@@ -1,12 +1,13 @@
 """Benefit lists and schemes from CSV tables."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from grootboek._core import digest
+from grootboek.errors import ImportFileError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing import (
     BadField,
@@ -45,6 +46,7 @@ from grootboek.modules.welfare.terms import (
     SchemeId,
     Settle,
 )
+from grootboek.wire import encode
 
 __all__ = ["BENEFIT_COLUMNS", "SCHEME_COLUMNS", "BenefitListImporter", "SchemeTableImporter"]
 
@@ -89,7 +91,11 @@ _STATUS: Final[dict[str, Literal["ok", "returned"] | None]] = {
     "paid": "ok",
     "returned": "returned",
 }
+_SWITCH: Final = ("yes", "no")
 _KINDS: Final[dict[str, Kind]] = {"year": "year", "quarter": "quarter", "month": "month", "week": "week"}
+_SETTINGS: Final = {"scheme": None, "currency": None, "open": _SWITCH, "appropriate": _SWITCH}
+"""What may be set; None for any value."""
+_OPENING: Final = b"grootboek/1 opening balance\n"
 _DAY_MS: Final = 86_400_000
 
 
@@ -127,7 +133,7 @@ class BenefitListImporter(Importer):
         """Any table: which column is which, ``--map`` may have to say."""
         del options
         line = source.head.decode("utf-8-sig", "replace").lstrip().partition("\n")[0]
-        return not line.startswith(("{", "[", "<")) and any(mark in line for mark in tables.DELIMITERS)
+        return not line.startswith(("{", "[", "<")) and any(mark in line for mark in ";,\t|")
 
     def rows(self, source: Source, vault: Vault, options: Options) -> Iterator[Row | Refusal]:
         """Enrol, link, grant, instruct, settle: one row has all steps of its payment.
@@ -135,7 +141,7 @@ class BenefitListImporter(Importer):
         Settings: ``scheme`` and ``currency`` stand in for the columns; ``open=no`` and
         ``appropriate=no`` leave schemes and their opening balances to others.
         """
-        opening = _totals(source, options)
+        _check_settings(source, options)
         seen: set[tuple[str, str, str, str, int]] = set()
 
         def build(record: Record) -> Row:
@@ -143,13 +149,13 @@ class BenefitListImporter(Importer):
             if benefit.key in seen:
                 raise BadField("W5", "person, period and component stand in the list before")
             seen.add(benefit.key)
-            return Row(record.locator, tuple(_steps(benefit, source, vault, options, opening)))
+            return Row(record.locator, tuple(_steps(benefit, vault, options)))
 
         return tables.read(source, _columns(options), options, build)
 
     def export(self, source: Source, options: Options, refused: Mapping[str, tuple[Problem, ...]]) -> str:
         """The refused rows as they stand in the file, with their reasons."""
-        return tables.export(source, options, refused)
+        return tables.export(source, options, refused, _columns(options))
 
 
 class SchemeTableImporter(Importer):
@@ -158,8 +164,9 @@ class SchemeTableImporter(Importer):
     module: ClassVar[type[Module]] = Welfare
 
     def recognises(self, source: Source, options: Options) -> bool:
-        """By the names in the header."""
-        return tables.looks_like(source, SCHEME_COLUMNS, options)
+        """By the names in the header, unless they are those of a benefit list with more columns."""
+        benefits = tables.looks_like(source, _columns(options), options)
+        return not benefits and tables.looks_like(source, SCHEME_COLUMNS, options)
 
     def rows(self, source: Source, vault: Vault, options: Options) -> Iterator[Row | Refusal]:
         """One scheme or appropriation a row."""
@@ -168,7 +175,7 @@ class SchemeTableImporter(Importer):
 
     def export(self, source: Source, options: Options, refused: Mapping[str, tuple[Problem, ...]]) -> str:
         """The refused rows as they stand in the file, with their reasons."""
-        return tables.export(source, options, refused)
+        return tables.export(source, options, refused, SCHEME_COLUMNS)
 
 
 def _columns(options: Options) -> Sequence[Column]:
@@ -180,20 +187,15 @@ def _columns(options: Options) -> Sequence[Column]:
     ]
 
 
-def _totals(source: Source, options: Options) -> Counter[str]:
-    """What the list's good rows come to, by scheme: the opening balance that they are paid from."""
-    sums: Counter[str] = Counter()
-    seen: set[tuple[str, str, str, str, int]] = set()
-    for record in tables.records(source, _columns(options), options):
-        if isinstance(record, Record):
-            try:
-                benefit = _benefit(record, options)
-            except BadField:
-                continue
-            if benefit.key not in seen and benefit.attempt == 1:
-                sums[benefit.scheme] += benefit.amount
-            seen.add(benefit.key)
-    return sums
+def _check_settings(source: Source, options: Options) -> None:
+    for name, value in options.settings.items():
+        if name not in _SETTINGS:
+            raise ImportFileError(
+                f"--setting names {name!r}; there are {', '.join(sorted(_SETTINGS))}", where=str(source.path)
+            )
+        values = _SETTINGS[name]
+        if values is not None and value not in values:
+            raise ImportFileError(f"--setting {name} is neither yes nor no", where=str(source.path))
 
 
 def _benefit(record: Record, options: Options) -> Benefit:
@@ -223,19 +225,18 @@ def _benefit(record: Record, options: Options) -> Benefit:
     )
 
 
-def _steps(
-    row: Benefit, source: Source, vault: Vault, options: Options, opening: Mapping[str, int]
-) -> Iterator[Step]:
-    """Everything that the payment needs on the ledger, from scheme to settlement."""
-    mark = source.digest.hex()[:16]
+def _steps(row: Benefit, vault: Vault, options: Options) -> Iterator[Step]:
+    """Everything that the payment needs on the ledger, from scheme to settlement.
+
+    Nothing of the file itself: a row that stands in another list too has the same steps there.
+    """
     person = vault.pseudonym(f"welfare/{row.scheme}", "person", row.person)
     account = vault.put(person, "iban", row.iban)
     if options.settings.get("open") != "no":
         scheme = OpenScheme(row.scheme, row.currency, kind(row.period), exclusions=row.exclusions or None)
         yield Step(scheme, ADMINISTRATOR, wave=1)
     if options.settings.get("appropriate") != "no" and row.attempt == 1:
-        balance = Appropriate(row.scheme, opening[row.scheme], f"list {mark}", opening=True)
-        yield Step(balance, TREASURY, wave=2)
+        yield Step(_opening(row, person), TREASURY, wave=2)
     yield Step(_enrolment(row, person, vault), REGISTRAR, wave=2)
     yield Step(LinkAccount(row.scheme, person, account), REGISTRAR, wave=3)
     key = (person, row.period, row.component)
@@ -243,10 +244,16 @@ def _steps(
         yield Step(GrantEntitlement(row.scheme, *key, row.amount), OFFICER, wave=4)
     # One payment a command: its outcome and its receipt are then its own, and show no other person's.
     line = DisburseLine(*key, row.amount, account, row.attempt)
-    yield Step(BulkDisburse(row.scheme, f"list {mark}", (line,)), TREASURY, wave=5)
+    yield Step(BulkDisburse(row.scheme, row.period, (line,)), TREASURY, wave=5)
     if row.status is not None:
         outcome = Settle(row.scheme, *key, row.attempt, row.status, row.value_date, row.reason)
         yield Step(outcome, PROVIDER, wave=6)
+
+
+def _opening(row: Benefit, person: bytes) -> Appropriate:
+    """The amount of this very payment, once. The reference names it by what is on the ledger anyway."""
+    key = encode((person, row.period, row.component, row.amount))
+    return Appropriate(row.scheme, row.amount, digest(_OPENING + key).hex(), opening=True)
 
 
 def _enrolment(row: Benefit, person: bytes, vault: Vault) -> Enrol:
@@ -299,8 +306,15 @@ def _scheme_row(record: Record) -> Row:
     steps = [Step(step, ADMINISTRATOR)]
     if values["appropriation"]:
         amount = fields.money(values["appropriation"], currency, "appropriation")
-        steps.append(Step(Appropriate(scheme, amount, record.text("reference")[:64]), TREASURY, wave=1))
+        steps.append(Step(Appropriate(scheme, amount, _reference(record)), TREASURY, wave=1))
     return Row(record.locator, tuple(steps))
+
+
+def _reference(record: Record) -> str:
+    text = record.text("reference")
+    if len(text) > 64:  # noqa: PLR2004  # as a Reference
+        raise BadField("value-range", "reference is longer than 64 characters")
+    return text
 
 
 def _periods(text: str) -> Kind:

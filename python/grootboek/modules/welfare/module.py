@@ -120,7 +120,7 @@ class Welfare(Module):
         "already-paid": "W5: the entitlement was paid",
         "payment-unknown": "W5: there is no such payment",
         "payment-returned": "W5: the payment was returned before",
-        "no-such-day": "a date is not in the calendar",
+        "no-such-day": "a date or a week is not in the calendar",
         "amount-range": "an amount is too large",
     }
     importers: ClassVar[dict[str, str]] = {

@@ -4,12 +4,20 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from grootboek.ledger.module import Rejected
 from grootboek.modules.days import day_number
 
 __all__ = ["Kind", "Period", "days", "kind", "overlap"]
 
-Period = Annotated[str, Meta(pattern=r"^[12]\d{3}(-(0[1-9]|1[0-2])|-Q[1-4]|-W(0[1-9]|[1-4]\d|5[0-3]))?$")]
-"""``2026``, ``2026-Q1``, ``2026-01`` or ``2026-W05`` (ISO 8601; quarters by custom)."""
+Period = Annotated[
+    str,
+    Meta(pattern=r"^[12][0-9]{3}(-(0[1-9]|1[0-2])|-Q[1-4]|-W(0[1-9]|[1-4][0-9]|5[0-3]))?$(?!\n)"),
+]
+"""``2026``, ``2026-Q1``, ``2026-01`` or ``2026-W05`` (ISO 8601; quarters by custom).
+
+One spelling for each period, because W5 counts by it: other digits than ASCII and a line break at the
+end, which ``$`` alone lets pass, are refused here, and a week that the year does not have by ``days``.
+"""
 
 Kind = Literal["year", "quarter", "month", "week"]
 
@@ -22,7 +30,7 @@ def kind(period: Period) -> Kind:
 
 
 def days(period: Period) -> tuple[int, int]:
-    """First and last day, counted from 1970-01-01."""
+    """First and last day, from 1970-01-01; raises Rejected("no-such-day") for a week that is none."""
     year, rest = int(period[:4]), period[5:]
     match kind(period):
         case "year":
@@ -33,6 +41,8 @@ def days(period: Period) -> tuple[int, int]:
             return _months(year, int(rest), 1)
         case "week":
             monday = _first_monday(year) + 7 * (int(rest[1:]) - 1)
+            if monday >= _first_monday(year + 1):
+                raise Rejected("no-such-day", f"{year} has 52 weeks")
             return monday, monday + 6
 
 

@@ -90,7 +90,8 @@ def _check(row: SchemeRow) -> None:
     ends = [period for period in (row.first, row.last) if period is not None]
     if any(kind(period) != row.periods for period in ends):
         raise Rejected("period-kind", f"the scheme is paid by the {row.periods}")
-    if len(ends) == 2 and days(ends[1])[0] < days(ends[0])[0]:  # noqa: PLR2004  # first and last
+    starts = [days(period)[0] for period in ends]
+    if starts != sorted(starts):
         raise Rejected("period-order")
     if list(row.exclusions) != sorted(set(row.exclusions)):
         raise Rejected("exclusion-missing", "exclusion sets must be sorted, each once")

@@ -37,15 +37,15 @@ __all__ = [
 LINES_MAX = 250
 """How many payments one BulkDisburse may instruct: about 25 of the 48 KiB that a command may have."""
 
-SchemeId = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SchemeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 BeneficiaryId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 """A random pseudonym for one person in one scheme."""
-Component = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+Component = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$(?!\n)")]
 """A part of a benefit that is decided and paid by itself: ``base``, ``child-1``, ``rent``."""
 Reference = Annotated[str, Meta(min_length=1, max_length=64)]
 Positive = Annotated[int, Meta(gt=0, lt=AMOUNT_LIMIT)]
 Attempt = Annotated[int, Meta(ge=1, lt=2**31)]
-SetName = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SetName = SchemeId
 
 
 class OpenScheme(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -162,7 +162,7 @@ def _type(text: str) -> int:
 def _group(record: Record, currency: str) -> Breakdown:
     category = record.text("category")
     if category not in CATEGORIES:
-        raise BadField("BR-CL-18", "category is no code of UNCL 5305")
+        raise BadField("BR-CL-18", f"category is none of {', '.join(CATEGORIES)}")
     taxable, tax = record.amount("taxable", currency), record.amount("tax", currency)
     return Breakdown(taxable, tax, category, _rate(record))
 
@@ -220,7 +220,7 @@ def _rate_row(record: Record) -> Row:
     if not re.fullmatch("[A-Z0-9]{2}", country):
         raise BadField("country-form", "country is no ISO 3166-1 code")
     if category not in CATEGORIES:
-        raise BadField("BR-CL-18", "category is no code of UNCL 5305")
+        raise BadField("BR-CL-18", f"category is none of {', '.join(CATEGORIES)}")
     until = record.date("valid_until").isoformat() if record.values["valid_until"] else None
     step = SetRate(country, category, _rate(record), record.date("valid_from").isoformat(), until)
     return Row(record.locator, (Step(step, AUTHORITY),))

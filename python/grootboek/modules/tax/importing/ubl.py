@@ -11,7 +11,7 @@ from grootboek.modules.importing import BadField, Importer, Options, Refusal, Ro
 from grootboek.modules.importing.tables import parse_date, parse_decimal
 from grootboek.modules.money import exponent
 from grootboek.modules.tax import Tax
-from grootboek.modules.tax.codes import CATEGORIES
+from grootboek.modules.tax.codes import CATEGORIES, CREDIT_TYPES, INVOICE_TYPES
 from grootboek.modules.tax.importing import xml
 from grootboek.modules.tax.importing.documents import Document, PartyData, rows, vat_country
 from grootboek.modules.tax.terms import Accounting, Adjustment, Breakdown, Line, Totals
@@ -26,6 +26,26 @@ _NAMESPACES: Final = {
 }
 _ROOTS: Final = {f"{{{_UBL}Invoice-2}}Invoice": "Invoice", f"{{{_UBL}CreditNote-2}}CreditNote": "CreditNote"}
 _PERCENT_DECIMALS: Final = 4
+_TYPES: Final = {"Invoice": INVOICE_TYPES | {81}, "CreditNote": CREDIT_TYPES}
+"""BR-CL-01, by the document's root; 81 may stand in both."""
+_DECIMALS: Final = {
+    "BT-92": "BR-DEC-01",
+    "BT-99": "BR-DEC-05",
+    "BT-106": "BR-DEC-09",
+    "BT-107": "BR-DEC-10",
+    "BT-108": "BR-DEC-11",
+    "BT-109": "BR-DEC-12",
+    "BT-110": "BR-DEC-13",
+    "BT-112": "BR-DEC-14",
+    "BT-111": "BR-DEC-15",
+    "BT-113": "BR-DEC-16",
+    "BT-114": "BR-DEC-17",
+    "BT-115": "BR-DEC-18",
+    "BT-116": "BR-DEC-19",
+    "BT-117": "BR-DEC-20",
+    "BT-131": "BR-DEC-23",
+}
+"""The rule that limits each amount's decimals."""
 _ON_DELIVERY: Final = "35"
 """BT-8 in UBL (UNTDID 2005): the tax point is the delivery date."""
 _TRUE: Final = ("true", "1")
@@ -94,8 +114,8 @@ class _Reader:
 
     def _type(self) -> int:
         text = _needed(self._root, f"cbc:{self._kind}TypeCode", "BR-04", "BT-3")
-        if not re.fullmatch("[0-9]{1,3}", text):
-            raise BadField("BR-CL-01", "BT-3 is no code of UNTDID 1001")
+        if not re.fullmatch("[0-9]{1,3}", text) or int(text) not in _TYPES[self._kind]:
+            raise BadField("BR-CL-01", f"BT-3 is no type code of UNTDID 1001 for UBL's {self._kind}")
         return int(text)
 
     def _amount(self, node: xml.Node, path: str, rule: str, term: str) -> int:
@@ -199,14 +219,16 @@ class _Reader:
             raise BadField("BR-06" if who == "seller" else "BR-07", f"the {who} is missing")
         vat_number = _vat_number(party)
         country = party.text("cac:PostalAddress/cac:Country/cbc:IdentificationCode")
-        if who == "seller" or country:
+        if who == "buyer":
+            country = country or vat_country(vat_number) or ""
+        if who == "seller" or country or vat_number:
             country = _country_code(country, "BR-09" if who == "seller" else "BR-11", f"the {who}'s country")
         identity = _identity(party, vat_number)
         if not identity:
             raise BadField("BR-CO-26" if who == "seller" else "BR-07", f"nothing identifies the {who}")
         return PartyData(
             identity=identity,
-            country=country or vat_country(vat_number) or "",
+            country=country,
             vat_number=vat_number,
             name=_name(party),
             address=_address(party),
@@ -221,7 +243,7 @@ def _needed(node: xml.Node, path: str, rule: str, term: str) -> str:
 
 
 def _number(text: str, currency: str, term: str) -> int:
-    return parse_decimal(text, exponent(currency), term, rule="BR-DEC")
+    return parse_decimal(text, exponent(currency), term, rule=_DECIMALS[term])
 
 
 def _date(text: str, term: str) -> Day:
@@ -250,7 +272,8 @@ def _category(node: xml.Node, path: str, rule: str, term: str) -> tuple[str, int
         raise BadField(rule, f"the VAT category ({term}) is missing")
     code = category.text("cbc:ID")
     if code not in CATEGORIES:
-        raise BadField("BR-CL-18", f"the VAT category ({term}) is no code of UNCL 5305")
+        known = ", ".join(CATEGORIES)
+        raise BadField("BR-CL-18", f"the VAT category ({term}) is none of those of EN 16931: {known}")
     rate = category.text("cbc:Percent")
     return code, parse_decimal(rate, _PERCENT_DECIMALS, "the VAT rate") if rate else 0
 
