@@ -8,8 +8,8 @@ import pytest
 
 from grootboek import wire
 from grootboek._core import State
-from grootboek.errors import Damaged, Unavailable
-from grootboek.ledger import Ledger, Module, Registry, View, audit
+from grootboek.errors import Damaged, Diverged, Unavailable
+from grootboek.ledger import Context, Ledger, Module, Registry, View, audit, command
 from grootboek.ledger.files import frame, segment_name
 from tests.ledger.disks import CrashDisk
 from tests.ledger.world import GENESIS, REGISTRY, Put, Shelf, World, certify, known_key, transaction
@@ -113,7 +113,7 @@ def test_files_that_lost_their_end(large: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [SEGMENT, "log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
+    "name", ["log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
 )
 def test_files_that_grew(large: World, name: str) -> None:
     disk = large.disk.copy()
@@ -186,16 +186,100 @@ def test_an_entry_of_an_unknown_kind_is_found() -> None:
             audit(GENESIS, forged(world, [extra, *entries]), REGISTRY)
 
 
-def test_an_unsynced_end_inside_a_block_is_named_and_left_alone() -> None:
+def killed() -> tuple[World, list[tuple[int, bytes]]]:
+    """Stopped by SIGKILL: two synced blocks, two that are only written, and the roots of all four."""
     world = small()
-    whole = world.disk.copy()
-    world.disk.append(SEGMENT, b"\0\x05\x01ab")
-    before = dict(world.disk.now)
-    with pytest.raises(Damaged, match="starting the replica cuts that"):
+    own = []
+    for _ in range(2):
+        world.fill(1)
+        own.append((world.ledger.size, world.ledger.root))
+    return world, own
+
+
+def test_what_a_crash_has_torn_is_counted_and_left_alone() -> None:
+    world, own = killed()
+    whole, data = world.ledger._log.position(world.ledger.size), world.disk.now[SEGMENT]
+    world.fill(1)
+    last = world.disk.now[SEGMENT][whole:]
+    for length in range(len(last)):
+        disk = world.disk.copy()
+        disk.now[SEGMENT] = data + last[:length]
+        report = audit(GENESIS, disk, REGISTRY, None, own)
+        assert (report.size, report.tail_bytes) == (own[-1][0], length)
+        assert disk.operations == 0
+    world.open(disk=disk, state=State())
+    assert disk.now[SEGMENT] == data
+
+
+def test_each_byte_that_was_not_synced_counts_because_it_was_cosigned() -> None:
+    world, own = killed()
+    synced = world.ledger._log.position(6)
+    assert audit(GENESIS, world.disk, REGISTRY, None, own).tail_bytes == 0
+    for offset in range(synced, len(world.disk.now[SEGMENT])):
+        with pytest.raises(Damaged, match=rf"{SEGMENT}, byte \d+"):
+            audit(GENESIS, world.disk.flipped(SEGMENT, offset, offset % 8), REGISTRY, None, own)
+
+
+def test_a_flip_in_the_log_is_placed_in_its_block_though_other_files_contradict_too(large: World) -> None:
+    rng = random.Random(11)
+    for height in range(1, large.ledger.height + 1):
+        block = large.ledger.block(height)
+        start = large.ledger._log.position(block.start)
+        offset = rng.randrange(start, large.ledger._log.position(block.index))
+        with pytest.raises(Damaged) as caught:
+            audit(GENESIS, large.disk.flipped(SEGMENT, offset, rng.randrange(8)), REGISTRY)
+        assert caught.value.where == f"{SEGMENT}, byte {start}, block {height} from entry {block.start} on"
+
+
+def test_what_execution_cannot_know_is_placed_by_the_roots_that_are_right(large: World) -> None:
+    """Nothing but a root tells that a block entry once counted other duplicates."""
+    own = [(b.index + 1, large.ledger._log.root(b.index + 1)) for b in map(large.ledger.block, range(1, 9))]
+    block, before = large.ledger.block(5), large.ledger.block(4)
+    place = large.ledger._log.position(block.index) + 2
+    entry = block.entry
+    changed = type(entry)(**{n: getattr(entry, n) for n in entry.__struct_fields__} | {"duplicates": 1})
+    raw = b"\x03" + wire.encode(changed)
+    assert len(raw) == len(block.raw)
+    disk = large.disk.copy()
+    disk.now[SEGMENT] = disk.now[SEGMENT][:place] + raw + disk.now[SEGMENT][place + len(raw) :]
+    with pytest.raises(Damaged, match=rf"entries {before.index + 1} to {block.index} ") as caught:
+        audit(GENESIS, disk, REGISTRY, None, own)
+    assert caught.value.where == f"{SEGMENT}, byte {large.ledger._log.position(block.start)}"
+
+
+def test_each_byte_of_the_position_is_placed_there_where_a_certificate_vouches_for_the_log() -> None:
+    world = small()
+    world.disk.now["log/bundles"] = b""
+    size = world.disk.size("log/synced")
+    for offset in range(3, size):  # the first three are the form and the size
+        with pytest.raises(Damaged, match="log/synced"):
+            audit(GENESIS, world.disk.flipped("log/synced", offset, offset % 8), REGISTRY)
+
+
+@pytest.mark.parametrize("name", ["log/certificate", "log/synced"])
+def test_an_empty_file_is_not_a_missing_one(name: str) -> None:
+    world = World()
+    world.fill(1)
+    world.ledger.sync()
+    assert audit(GENESIS, world.disk, REGISTRY).certified_size == 0
+    world.disk.now[name] = b""
+    with pytest.raises(Damaged, match=name):
         audit(GENESIS, world.disk, REGISTRY)
-    assert world.disk.now == before
-    world.open(state=State())
-    assert world.disk.now == whole.now
+
+
+def test_a_missing_position_is_found_by_the_certificate() -> None:
+    world = small()
+    world.disk.remove("log/synced")
+    with pytest.raises(Damaged, match="log/synced"):
+        audit(GENESIS, world.disk, REGISTRY)
+
+
+@pytest.mark.parametrize("first", [256, 768, 1024])
+def test_a_segment_that_does_not_continue_the_log_is_no_torn_end(large: World, first: int) -> None:
+    disk = large.disk.copy()
+    disk.now[segment_name(first)] = disk.now[SEGMENT]
+    with pytest.raises(Damaged, match=segment_name(first)):
+        audit(GENESIS, disk, REGISTRY)
 
 
 def test_the_wrong_genesis_file() -> None:
@@ -219,6 +303,23 @@ def test_a_module_whose_invariant_does_not_hold_fails_the_audit() -> None:
     assert issubclass(Wrong, Module)
     with pytest.raises(Damaged, match="invariant W7"):
         audit(GENESIS, world.disk, Registry.of(Wrong))
+
+
+def test_a_module_that_behaves_otherwise_is_not_called_damage() -> None:
+    class Other(Shelf):
+        name: ClassVar[str] = "shelf"
+
+        @command
+        def put(self, _: Context, state: View, cmd: Put) -> None:
+            state.put(cmd.key.encode(), cmd.value)
+
+    world = small()
+    with pytest.raises(Diverged, match="modules installed here differ") as caught:
+        audit(GENESIS, world.disk, Registry.of(Other))
+    assert caught.value.where == f"{SEGMENT}, byte 0, block 1 from entry 0 on"
+    world.disk.remove("log/certificate")
+    with pytest.raises(Damaged, match="block 1 from entry 0 on"):
+        audit(GENESIS, world.disk, Registry.of(Other))
 
 
 def test_only_the_last_two_snapshots_are_kept_and_only_of_certified_blocks() -> None:

@@ -79,7 +79,7 @@ def test_no_module_can_give_an_outcome_of_the_ledger() -> None:
     assert {"applied", "aborted", "budget-exceeded", "unknown-command", "malformed-command"} <= RESERVED
 
 
-@pytest.mark.parametrize("way", ["memory", "recursion", "os"])
+@pytest.mark.parametrize("way", ["memory", "recursion", "os", "exit", "generator"])
 def test_what_other_replicas_may_not_see_stops_this_one(world: World, way: str) -> None:
     frame = world.transaction(Put("a", b"1"), Fail(way))
     before = world.ledger.head

@@ -5,7 +5,7 @@ import pytest
 from grootboek import wire
 from grootboek._core import State
 from grootboek.errors import CommandFailed, Damaged, Diverged, GenesisError, StorageError
-from grootboek.ledger import Ledger, Registry
+from grootboek.ledger import Ledger, Registry, audit
 from grootboek.ledger.files import segment_name
 from grootboek.ledger.reading import Head
 from grootboek.types import Genesis
@@ -117,7 +117,9 @@ def test_power_cuts_at_every_operation_lose_nothing_that_was_synced() -> None:
             world, _ = run_until(stop)
             world.state.crash()
             synced = world.synced
+            report = audit(GENESIS, world.disk.after_cut(kept), REGISTRY)  # no crash is called damage
             ledger = open_on(world.disk.after_cut(kept), world.state)
+            assert report.root == ledger.root
             assert ledger.size >= synced
             assert ledger.head == by_size[ledger.size]
             ledger.execute(

@@ -82,6 +82,8 @@ FAILURES: dict[str, BaseException] = {
     "memory": MemoryError(),
     "recursion": RecursionError(),
     "os": OSError(5, "Input/output error"),
+    "exit": SystemExit(0),
+    "generator": GeneratorExit(),
 }
 
 rows = Table("row", Row)

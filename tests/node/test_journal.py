@@ -401,3 +401,12 @@ def test_the_bytes_are_those_of_the_specification() -> None:
     fields += blake3.blake3(group).digest()
     slot = (fields + blake3.blake3(fields).digest()).ljust(4_096, b"\0")
     assert slot in (disk.read(MARKER)[:4_096], disk.read(MARKER)[4_096:])
+
+
+@pytest.mark.parametrize("name", ["\u00b2", "1", "notes", "00000000000000010"])
+def test_files_of_other_names_are_nobodys(name: str) -> None:
+    disk = written([[b"one"], [b"two"]])
+    disk.write(f"journal/{name}", b"not a group")
+    assert (check(disk).damage, check(disk).tail_bytes) == ((), 0)
+    assert records(disk) == [b"one", b"two"]
+    assert disk.read(f"journal/{name}") == b"not a group"

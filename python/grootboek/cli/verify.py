@@ -12,8 +12,8 @@ from cyclopts import Parameter
 
 from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, progress, table
-from grootboek.disk import RealDisk
-from grootboek.errors import ConfigError, Locked
+from grootboek.disk import Disk, RealDisk
+from grootboek.errors import ConfigError, Damaged, GrootboekError, Locked
 
 __all__ = ["verify"]
 
@@ -46,12 +46,16 @@ def verify(
         promises = journal.check(disk)
         if promises.damage:
             raise promises.damage[0]
+        if not disk.size(journal.MARKER):
+            raise _without_journal(folder, disk)
         report = audit(founding, disk, Registry.discover(), step, cosigned_in(journal.records(disk)))
     value = msgspec.structs.asdict(report) | {
         "origin": founding.chain.origin,
         "journal_groups": promises.groups,
         "journal_records": promises.records,
+        "journal_tail_bytes": promises.tail_bytes,
     }
+    torn = report.tail_bytes + promises.tail_bytes
     rows = [
         ("height", f"{report.height:,}"),
         ("log entries", f"{report.size:,}, of which {report.certified_size:,} under a quorum's certificate"),
@@ -63,7 +67,16 @@ def verify(
         ("module invariants", ", ".join(report.invariants) or "none"),
         ("journal", f"{promises.records:,} records in {promises.groups:,} groups"),
     ]
+    if torn:
+        rows.append(("torn by a crash", f"{torn:,} bytes that nobody relies on; the next start cuts them"))
     return Outcome(value, lambda: table(("audited, and right", founding.chain.origin), rows))
+
+
+def _without_journal(folder: Path, disk: Disk) -> GrootboekError:
+    """A replica that has run has a journal, be it empty."""
+    if disk.names("log"):
+        return Damaged("the journal is gone: nothing tells what this replica has promised", where="journal")
+    return ConfigError("no replica has run here: it holds neither a journal nor a log", where=str(folder))
 
 
 @contextlib.contextmanager
@@ -78,6 +91,8 @@ def _unused(folder: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise Locked("a replica runs here: stop it, or audit a copy", where=str(folder)) from error
+        raise Locked(
+            "a replica runs here: stop it, or audit a snapshot of its disk", where=str(folder)
+        ) from error
     finally:
         os.close(lock)

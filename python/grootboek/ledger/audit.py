@@ -14,16 +14,17 @@ from grootboek.disk import Disk
 from grootboek.errors import BadCertificate, Damaged, Diverged
 from grootboek.ledger import snapshots
 from grootboek.ledger.blocks import Mismatch
-from grootboek.ledger.certificates import CERTIFICATE, check_certificate, read_certificate
-from grootboek.ledger.files import BUNDLE, BUNDLES, ROW_BYTES
+from grootboek.ledger.certificates import check_certificate, read_certificate
+from grootboek.ledger.claims import contradictions
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine
 from grootboek.ledger.parties import founding_rows
 from grootboek.ledger.reading import PinnedView
 from grootboek.ledger.registry import Active, Registry
+from grootboek.ledger.snapshots import SnapshotHead
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis
-from grootboek.wire import HEADER_ENTRY, Certificate
+from grootboek.wire import HEADER_ENTRY
 
 __all__ = ["Report", "audit"]
 
@@ -51,6 +52,8 @@ class Report(Struct, frozen=True, kw_only=True):
     signatures: int
     certified_size: int
     """Entries that a quorum has cosigned, as far as this directory shows; 0 without a certificate."""
+    tail_bytes: int
+    """Bytes of a block that a crash has torn, after the last whole one; the next start cuts them."""
     snapshots: tuple[int, ...]
     """Heights."""
     invariants: tuple[str, ...]
@@ -66,6 +69,9 @@ def audit(
 ) -> Report:
     """Check everything; the first problem raises Damaged, naming the place.
 
+    It is Diverged where a quorum has cosigned a block that comes out otherwise here: then the modules
+    are others, or not deterministic.
+
     ``cosigned``: sizes and roots that the replica's journal says it has cosigned, so that blocks which
     no certificate covers as yet are held against its own word.
 
@@ -75,24 +81,26 @@ def audit(
     """
     active = registry.activate(genesis.modules)
     log = EntryLog(disk, believe_bundles=False, repair=False)
-    _check_bundles(disk, log)
-    certificate = _check_certified(read_certificate(genesis, disk), log, CERTIFICATE)
-    _check_cosigned(cosigned, log)
-    heads = dict(_snapshot_heads(genesis, disk, log))
+    certificate = read_certificate(genesis, disk)
+    heads = dict(_snapshot_heads(genesis, disk))
+    contradiction = next(contradictions(disk, log, certificate, heads, cosigned), None)
+    snapshot_of = {head.height: name for name, head in heads.items()}
     store = Store(State(), founding_rows(genesis.parties))
     machine = Machine(genesis, active, store)
     counts = _Counts()
+    certified_size = certificate.size if certificate else 0
     for entries in log.blocks(0):
-        _check_block(machine, log, entries)
+        proven = not contradiction and machine.at.size + len(entries) <= certified_size
+        _check_block(machine, log, entries, proven=proven)
         counts.add(entries)
-        if machine.at.height in heads:
-            _check_snapshot(genesis, disk, store, heads.pop(machine.at.height))
+        if machine.at.height in snapshot_of:
+            _check_snapshot(genesis, disk, store, snapshot_of[machine.at.height])
         if machine.at.height % _FORGET_BLOCKS == 0:
             store.flush(machine.at.height, 0)
         if progress:
             progress(machine.at.size, log.size)
-    for name in heads.values():
-        raise Damaged("the snapshot is of a height that the log has not", where=name)
+    if contradiction:  # only now, because a block that does not execute names the place better
+        raise contradiction
     return Report(
         height=machine.at.height,
         size=log.size,
@@ -102,8 +110,9 @@ def audit(
         transactions=counts.transactions,
         records=counts.records,
         signatures=counts.signatures,
-        certified_size=certificate.size if certificate else 0,
-        snapshots=tuple(int(name) for name in disk.names(snapshots.FOLDER)),
+        certified_size=certified_size,
+        tail_bytes=log.tail_bytes,
+        snapshots=tuple(snapshot_of),
         invariants=tuple(_invariants(genesis, active, store)),
     )
 
@@ -121,44 +130,21 @@ class _Counts:
         self.signatures += sum(len(wire.header_entries.decode(entry[1:]).signatures) for entry in headers)
 
 
-def _check_block(machine: Machine, log: EntryLog, entries: Sequence[bytes]) -> None:
+def _check_block(machine: Machine, log: EntryLog, entries: Sequence[bytes], *, proven: bool) -> None:
+    """Execute a block again. ``proven``: a quorum has cosigned these bytes, so the disk is not at fault."""
     height, start = machine.at.height + 1, machine.at.size
     try:
         machine.again(entries, check_signatures=True)
     except (Mismatch, Diverged) as error:
         where = f"{log.files.place(log.position(start))}, block {height} from entry {start} on"
+        if proven:
+            detail = f"the log is as a quorum certified it, and the modules installed here differ: {error}"
+            raise Diverged(detail, where=where) from error
         raise Damaged(str(error), where=where) from error
 
 
-def _check_bundles(disk: Disk, log: EntryLog) -> None:
-    rows, computed = log.files.rows(), log.unwritten_rows()
-    needed = log.synced_size // BUNDLE
-    if disk.size(BUNDLES) != len(rows) * ROW_BYTES or not needed <= len(rows) <= len(computed):
-        raise Damaged(f"{needed} to {len(computed)} rows of {ROW_BYTES} bytes are expected", where=BUNDLES)
-    for i, (row, right) in enumerate(zip(rows, computed, strict=False)):
-        if row != right:
-            raise Damaged(
-                f"the row of bundle {i} is not what its entries give",
-                where=f"{BUNDLES}, byte {i * ROW_BYTES}",
-            )
-
-
-def _check_certified(certificate: Certificate | None, log: EntryLog, where: str) -> Certificate | None:
-    if certificate and (certificate.size > log.size or log.root(certificate.size) != certificate.root):
-        raise Damaged("what it certifies is not this log", where=where)
-    return certificate
-
-
-def _check_cosigned(cosigned: Iterable[tuple[int, bytes]], log: EntryLog) -> None:
-    for size, root in cosigned:
-        if size <= log.size and log.root(size) != root:
-            raise Damaged(
-                "the log is not the one that this replica has cosigned", where=f"log, entry {size - 1}"
-            )
-
-
-def _snapshot_heads(genesis: Genesis, disk: Disk, log: EntryLog) -> Iterator[tuple[int, str]]:
-    """Height and file of each snapshot, once its certificate is checked."""
+def _snapshot_heads(genesis: Genesis, disk: Disk) -> Iterator[tuple[str, SnapshotHead]]:
+    """File and head of each snapshot, once its certificate is checked."""
     for short in disk.names(snapshots.FOLDER):
         name = f"{snapshots.FOLDER}/{short}"
         head = snapshots.read_head(disk, genesis.chain, name)
@@ -166,14 +152,13 @@ def _snapshot_heads(genesis: Genesis, disk: Disk, log: EntryLog) -> Iterator[tup
             block = check_certificate(genesis, head.certificate)
         except BadCertificate as error:
             raise Damaged(error.detail, where=name) from error
-        _check_certified(head.certificate, log, name)
         if (
             snapshots.name_of(head.height) != name
             or block.height != head.height
             or head.chain != genesis.chain.digest
         ):
             raise Damaged("the file's name, head and certificate do not agree", where=name)
-        yield head.height, name
+        yield name, head
 
 
 def _check_snapshot(genesis: Genesis, disk: Disk, store: Store, name: str) -> None:

@@ -217,7 +217,9 @@ def _judge(rule: Rule, context: Context, unit: Unit, value: Any) -> str:
         outcome = _reason(refusal.reason)
     except _RULE_ERRORS:
         outcome = RULE_FAILED
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too, and what a panic of the core becomes
         if unit.failure is None and not unit.exceeded:
             where = f"transaction {context.transaction.hex()}, command {context.index}"
             what = f"{rule.module.name}.{rule.command.name}: {type(error).__name__}: {error}"

@@ -23,7 +23,10 @@ from grootboek.wire import Digest, Size
 
 __all__ = [
     "BUNDLE",
+    "BUNDLES",
     "FOLDER",
+    "ROW_BYTES",
+    "SYNCED",
     "LogFiles",
     "Mark",
     "Row",

@@ -26,10 +26,9 @@ class EntryLog:
         """Read what is there, and cut what lies beyond the last whole block unless it was synced.
 
         ``believe_bundles=False`` hashes every entry anew instead of taking roots and positions from
-        ``log/bundles``; ``repair=False`` changes nothing on the disk. Raises Damaged, without
-        ``repair`` also for an end that would be cut.
+        ``log/bundles``. Raises Damaged where the log is not what was synced. ``repair=False`` changes
+        nothing on the disk and leaves that judgement to the audit.
         """
-        self._repair = repair
         self.files = LogFiles(disk)
         self.mark = self.files.mark()
         self.synced_size = self.mark.size if self.mark else 0
@@ -39,7 +38,9 @@ class EntryLog:
         self.files.ends.extend(row.end for row in rows)
         self.tree = _core.Log(b"".join([row.root for row in rows]))
         self.size = self.tree.size
-        self._cut(self._take_tail(rows[-1].end if rows else 0))
+        end = self._take_tail(rows[-1].end if rows else 0)
+        if repair:
+            self._cut(end)
 
     @classmethod
     def open(cls, disk: Disk) -> "EntryLog":
@@ -57,10 +58,6 @@ class EntryLog:
             raise Damaged("the log ends before what was synced, or is broken here", where=files.place(end))
         if mark and (self.position(mark.size) != mark.end or self.root(mark.size) != mark.root):
             raise Damaged(f"the first {mark.size} entries are not those that were synced", where=FOLDER)
-        if end < files.length and not self._repair:
-            raise Damaged(
-                "the log ends inside a block; starting the replica cuts that", where=files.place(end)
-            )
         if end < files.length:
             files.truncate(end)
         files.skip_synced(mark.end if mark else 0)
@@ -160,6 +157,21 @@ class EntryLog:
             start += ends[-1]
         return start
 
+    @property
+    def tail_bytes(self) -> int:
+        """Bytes after the last whole block; none once they were cut."""
+        return self.files.length - self.position(self.size)
+
+    def stray_segment(self) -> str | None:
+        """The first file after the last whole block that is no continuation of what is before it."""
+        end = self.position(self.size)
+        for segment in self.files.segments:
+            if segment.start >= end and not self._continued_by(
+                segment.first, self.files.read(end, segment.start)
+            ):
+                return segment.name
+        return None
+
     def bundle(self, bundle: int) -> bytes:
         """The framed entries of a bundle, as far as they are there."""
         files = self.files
@@ -188,7 +200,7 @@ class EntryLog:
         """The blocks from the entry at ``start`` on, which begins one; each ends with its block entry."""
         block: list[bytes] = []
         rest = b""
-        for piece in self.files.pieces(self.position(start), self.files.length):
+        for piece in self.files.pieces(self.position(start), self.position(self.size)):
             rest += piece
             used = 0
             for end in list(ends_of(rest)):

@@ -7,6 +7,7 @@ The marker has two slots, written in turn, so that one of them is whole at every
 are those of ``groups`` (docs/spec/journal.md).
 """
 
+import re
 from collections import deque
 from typing import Final, Self
 
@@ -25,12 +26,16 @@ from grootboek.node.groups import (
     split_records,
 )
 
-__all__ = ["Journal", "Report", "check", "records"]
+__all__ = ["MARKER", "Journal", "Report", "check", "records"]
 
 FOLDER: Final = "journal"
 MARKER: Final = "journal/marker"
 SEGMENT_BYTES: Final = 4 << 20
 """A group that would begin at or beyond this offset begins a new segment instead."""
+
+
+_DIGITS: Final = 16
+_SEGMENT: Final = re.compile(f"[0-9]{{{_DIGITS}}}")
 
 
 class Report(Struct, frozen=True):
@@ -263,9 +268,9 @@ def _end(segments: dict[int, int]) -> str:
 
 
 def _name(first: int) -> str:
-    return f"{FOLDER}/{first:016d}"
+    return f"{FOLDER}/{first:0{_DIGITS}d}"
 
 
 def _segments(disk: Disk) -> list[int]:
-    """The first group of each segment, ascending."""
-    return sorted(int(name) for name in disk.names(FOLDER) if name.isdigit())
+    """The first group of each segment, ascending; files of other names are nobody's."""
+    return sorted(int(name) for name in disk.names(FOLDER) if _SEGMENT.fullmatch(name))
