@@ -112,3 +112,19 @@ async def test_streams_are_bounded(served: Served) -> None:
     async with served.session.get(served.url + "/v1/events") as answer:
         assert await answer.content.readline() == b"id: 1/0\n"
         assert (await served.get("/v1/events"))[0] == 429
+
+
+@pytest.mark.parametrize("served", [{"streams": 1}], indirect=True)
+async def test_who_has_left_holds_no_stream(served: Served) -> None:
+    """Though no new block shows it."""
+    fill(served.backend, 1)
+    for _ in range(3):
+        async with asyncio.timeout(5):
+            while True:
+                answer = await served.session.get(served.url + "/v1/events")
+                if answer.status == 200:
+                    break
+                answer.close()
+                await asyncio.sleep(0.01)
+        assert await answer.content.readline() == b"id: 1/0\n"
+        answer.close()

@@ -46,6 +46,7 @@ async def test_as_of_takes_a_height_or_a_time(served: Served, as_of: str, value:
         ("yesterday", 400),
         ("-1", 400),
         ("99999999999999999999", 404),
+        ("9" * 5_000, 404),
     ],
 )
 async def test_as_of_something_else_is_refused(served: Served, as_of: str, status: int) -> None:
@@ -76,6 +77,8 @@ async def test_every_kind_of_parameter_comes_through(served: Served) -> None:
         ("shelf/search?limit=many", 400, "GB-7001"),
         ("shelf/search?raw=xyz", 400, "GB-7001"),
         ("shelf/search?row={", 400, "GB-7001"),
+        ("shelf/search?row=" + "[" * 4_000, 400, "GB-7001"),
+        ("shelf/search?limit=" + "9" * 5_000, 400, "GB-7001"),
         ("shelf/nothing?key=a", 404, "GB-7002"),
         ("nowhere/row?key=a", 404, "GB-7002"),
         ("shelf/private?key=a", 422, "GB-7005"),

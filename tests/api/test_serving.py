@@ -6,11 +6,14 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
+import structlog
 from aiohttp import web
 
 from grootboek import webapi
@@ -128,20 +131,35 @@ async def test_wrong_paths_and_methods_get_a_code(
         body = await answer.json()
         assert (answer.status, body["code"]) == (status, code)
         assert answer.headers["Server"] == "grootboek"
+        assert ("Allow" in answer.headers) == (status == 405)
+
+
+POST = b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\n"
 
 
 def talk(served: Served, request: bytes) -> bytes:
     """What the server says to raw bytes inside TLS."""
+    with connected(served) as tls:
+        tls.sendall(request)
+        return whole(tls)
+
+
+@contextlib.contextmanager
+def connected(served: Served) -> Iterator[ssl.SSLSocket]:
     host, _, port = served.url.removeprefix("https://").partition(":")
     context = trusting(served.backend)
     with socket.create_connection((host, int(port)), timeout=10) as raw, context.wrap_socket(raw) as tls:
-        tls.sendall(request)
-        data = b""
-        while piece := tls.recv(1 << 16):
-            data += piece
-            if b"\r\n\r\n" in data:
-                break
-        return data
+        yield tls
+
+
+def whole(tls: ssl.SSLSocket) -> bytes:
+    """One answer."""
+    data = b""
+    while piece := tls.recv(1 << 16):
+        data += piece
+        if data.endswith(b"}"):
+            break
+    return data
 
 
 @pytest.mark.parametrize(
@@ -151,15 +169,55 @@ def talk(served: Served, request: bytes) -> bytes:
         b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100 + b"\r\n",
-        b"POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"GET /\xd9\xa1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v1/status HTTP/1.1\r\nHost: x\r\nExpect: SECRET\r\n\r\n",
+        POST + b"Content-Length: x\r\n\r\n",
+        POST + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+        POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked, SECRET\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nSECRET",
+        POST + b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\nSECRET",
+        POST + b"Content-Encoding: deflate\r\nContent-Length: 6\r\n\r\nSECRET",
     ],
-    ids=["no HTTP", "long line", "long header", "many headers", "bad length"],
-)
-async def test_what_is_no_http_is_refused(served: Served, request_bytes: bytes) -> None:
-    data = await asyncio.to_thread(talk, served, request_bytes)
-    assert data.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
-    assert b"Traceback" not in data
+    ids=[
+        "no HTTP", "long line", "long header", "many headers", "path not ASCII", "other expectation",
+        "bad length", "two lengths", "length and chunks", "other coding", "long chunk", "gzip", "deflate",
+    ],
+)  # fmt: skip
+async def test_what_is_no_http_is_refused(
+    served: Served, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        data = await asyncio.to_thread(talk, served, request_bytes)
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+    assert b"Server: grootboek\r\n" in head + b"\r\n"
+    assert msgspec.json.decode(body)["code"] == "GB-7001"
+    assert not logs + caplog.records, "what a client sends is not logged"
     assert (await served.get("/livez"))[0] == 200
+
+
+@pytest.mark.parametrize("served", [{"body_seconds": 0.3}], indirect=True)
+@pytest.mark.parametrize("rest", [b"", b"cdSECRET"], ids=["closed", "no chunk"])
+async def test_a_body_that_breaks_off(served: Served, rest: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def slowly() -> bytes:
+        with connected(served) as tls:
+            tls.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n4\r\nab")
+            time.sleep(0.1)
+            tls.sendall(rest)
+            return whole(tls) if rest else b""
+
+    with structlog.testing.capture_logs() as logs:
+        data = await asyncio.to_thread(slowly)
+        await until(lambda: served.backend.registry.get_sample_value("grootboek_api_connections") == 0)
+    assert (b"GB-7001" in data) == bool(rest)
+    assert not logs + caplog.records
+
+
+async def test_a_body_that_the_client_was_asked_for_is_taken(served: Served) -> None:
+    frame = transaction(served.backend, Put("k", b"v")).frame
+    async with served.session.post(served.url + "/v1/transactions", data=frame, expect100=True) as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2])
@@ -196,13 +254,27 @@ async def test_connections_of_one_address_are_bounded(served: Served) -> None:
     host, _, port = served.url.removeprefix("https://").partition(":")
     tls = trusting(served.backend)
     kept = [await asyncio.open_connection(host, int(port), ssl=tls) for _ in range(2)]
-    reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
-    with contextlib.suppress(OSError):
-        assert await reader.read() == b""
-    writer.close()
+    with pytest.raises(ConnectionError):
+        await asyncio.open_connection(host, int(port), ssl=tls)
     assert served.backend.registry.get_sample_value("grootboek_api_connections_refused_total") == 1
     for _, one in kept:
         one.close()
+
+
+@pytest.mark.parametrize("served", [{"client_connections": 2, "handshake_seconds": 0.5}], indirect=True)
+async def test_connections_count_before_tls(served: Served) -> None:
+    """Who never begins TLS holds a descriptor too."""
+    host, _, port = served.url.removeprefix("https://").partition(":")
+    kept = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+    reader, writer = await asyncio.open_connection(host, int(port))
+    assert await reader.read() == b""
+    assert (await kept[0][0].read(), await kept[1][0].read()) == (b"", b""), "their handshakes took too long"
+    assert (await served.get("/livez"))[0] == 200, "their places are free again"
+    for one in (writer, kept[0][1], kept[1][1]):
+        one.close()
+    sample = served.backend.registry.get_sample_value
+    assert sample("grootboek_api_connections_refused_total") == 1
+    await until(lambda: sample("grootboek_api_connections") == 1)
 
 
 @pytest.mark.parametrize("served", [{"first_request_seconds": 0.1}], indirect=True)

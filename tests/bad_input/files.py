@@ -1,6 +1,7 @@
 """Files and proofs that are no good: what each is called, what reads it, and the code that it must get."""
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from grootboek.modules.supply_chain import SupplyChain
 from grootboek.modules.tax import Tax
 from grootboek.modules.vault import Vault
 from grootboek.modules.welfare import Welfare
+from grootboek.network.tls import client_context, mesh_contexts
 from grootboek.node import config, keystore
 from grootboek.node.keystore import Identity, ReplicaKeys
 from grootboek.simulation.founding import found
@@ -217,6 +219,23 @@ def of_another_replica(_: Path) -> None:
     ReplicaKeys.generate("replica-0").check(info)
 
 
+def with_certificate(which: str, k: int) -> Do:
+    """What replica 0, or a client, makes of it where replica k's certificate is cut off."""
+
+    def do(_: Path) -> object:
+        keys = [ReplicaKeys.generate(f"replica-{i}") for i in range(2)]
+        infos = [one.public(f"127.0.0.1:{2 * i + 1}", f"127.0.0.1:{2 * i + 2}") for i, one in enumerate(keys)]
+        whole = [b64decode(getattr(info, f"{which}_certificate")) for info in infos]
+        whole[k] = whole[k][:-1]
+        if which == "api":
+            return client_context(whole)
+        if k == 0:
+            keys[0].check(replace(infos[0], transport_certificate=b64encode(whole[0]).decode()))
+        return mesh_contexts(whole[0], keys[0].transport, whole[1:])
+
+    return do
+
+
 NEEDED = 'data = "d"\ngenesis = "g"\n'
 
 SETTINGS: list[Row] = [
@@ -229,6 +248,11 @@ SETTINGS: list[Row] = [
     ("config without what it needs", configured(""), "GB-5001"),
     ("config: an unknown variable", configured(NEEDED, {"GROOTBOEK_LISTN": "a:1"}), "GB-5001"),
     ("config: an unknown flag", configured(NEEDED, None, lsten="a:1"), "GB-5001"),
+    ("config with nesting without end", configured("data = " + "[" * 5_000), "GB-5001"),
+    ("config with a number without end", configured("data = " + "9" * 5_000), "GB-5001"),
+    ("config with a path that is none", configured('data = "a\\u0000b"'), "GB-5001"),
+    ("config with a host that is none", configured(NEEDED + "listen = 'a..b:1'"), "GB-5001"),
+    ("config with a port without end", configured(NEEDED + f"listen = 'a:{'9' * 5_000}'"), "GB-5001"),
     ("config is not there", lambda folder: config.load(folder / "none", {}, {}), "GB-5001"),
     ("genesis malformed: no JSON", genesis_bytes(b"{"), "GB-5002"),
     ("genesis malformed: not UTF-8", genesis_bytes(b'{"name": "\xff"}'), "GB-5002"),
@@ -242,6 +266,9 @@ SETTINGS: list[Row] = [
     ("genesis with a key too short", replicas(voting="00"), "GB-5002"),
     ("genesis non-canonical: a key in capitals", replicas(log="AB" * 32), "GB-5002"),
     ("genesis with a certificate that is none", replicas(transport_certificate="%"), "GB-5002"),
+    ("genesis with this replica's certificate damaged", with_certificate("transport", 0), "GB-5002"),
+    ("genesis with another's certificate damaged", with_certificate("transport", 1), "GB-5002"),
+    ("genesis with an API certificate damaged", with_certificate("api", 1), "GB-5002"),
     ("genesis with a limit of 0", founded(limits={"window": 0}), "GB-5002"),
     ("genesis oversized: limits beyond a log entry", founded(limits={"command_bytes": 1 << 20}), "GB-5002"),
     ("key file malformed", key_file(lambda path: path.write_bytes(b"{")), "GB-5003"),

@@ -94,6 +94,7 @@ def test_what_does_not_fit_the_pool_is_refused_and_welcome_later() -> None:
     cluster.run(20_000)
     assert all(sent)
     cluster.commit(99)
+    cluster.run()
     assert cluster.equal()
 
 

@@ -8,7 +8,10 @@ from msgspec import Struct
 from grootboek import plain, webapi, wire
 from grootboek.errors import ApiError
 
-__all__ = ["binary", "flag", "form", "hexadecimal", "json", "number", "text"]
+__all__ = ["binary", "flag", "form", "hexadecimal", "json", "natural", "number", "text"]
+
+DIGITS: Final = 15
+"""So many digits are below 2**53, which every client's numbers hold."""
 
 _TYPES: Final = {"json": webapi.JSON, "msgpack": webapi.MSGPACK, "text": webapi.PROOF}
 
@@ -58,9 +61,15 @@ def number(request: web.Request, name: str, default: int) -> int:
     word = request.query.get(name)
     if word is None:
         return default
-    if not word.isascii() or not word.isdecimal() or len(word) > 15:  # noqa: PLR2004  # below 2**53
+    found = natural(word)
+    if found is None:
         raise ApiError("must be a number", where=name)
-    return int(word)
+    return found
+
+
+def natural(word: str) -> int | None:
+    """The number that ``word`` spells; None where it is none, or has too many digits to be any here."""
+    return int(word) if word.isascii() and word.isdecimal() and len(word) <= DIGITS else None
 
 
 def hexadecimal(request: web.Request, name: str, size: int | None = None) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 
 from grootboek import wire
+from grootboek.api import answers
 from grootboek.api.backend import Backend
 from grootboek.api.settings import ApiSettings
 from grootboek.errors import ApiError, NotFound
@@ -72,10 +73,10 @@ class Context:
         if not text:
             return block.height
         if text.isascii() and text.isdecimal():
-            height = int(text)
+            height = answers.natural(text)
         else:
             height = self.backend.ledger.height_at_time(_millis(text))
-        if not 1 <= height <= block.height:
+        if height is None or not 1 <= height <= block.height:
             raise NotFound(f"the certified heights are 1 to {block.height}", where="as_of")
         return height
 

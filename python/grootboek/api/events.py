@@ -46,19 +46,24 @@ async def events(request: web.Request) -> web.StreamResponse:
     context.streams += 1
     try:
         await response.prepare(request)
-        await _follow(context, response, cursor, module)
+        await _follow(context, request, response, cursor, module)
     finally:
         context.streams -= 1
     return response
 
 
 async def _follow(
-    context: Context, response: web.StreamResponse, start: tuple[int, int], module: str
+    context: Context,
+    request: web.Request,
+    response: web.StreamResponse,
+    start: tuple[int, int],
+    module: str,
 ) -> None:
+    """Until the server stops, or the client has left: without new blocks no write would show that."""
     height, position = start
     clock = asyncio.get_running_loop().time
     written = clock()
-    while not context.closing.is_set():
+    while not context.closing.is_set() and request.transport is not None:
         certified = await context.newer(height - 1)
         for number in range(max(1, height), certified + 1):
             block = await context.read(_of_block, context, number)

@@ -49,7 +49,7 @@ def status_of(error: GrootboekError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
-def fault_of(error: Exception, path: str) -> GrootboekError:
+def fault_of(error: BaseException | None, path: str) -> GrootboekError:
     """The error to show for an exception; what is the node's own fault goes to its log instead."""
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return RequestTooLarge(f"the body is above {error.text}")
@@ -57,8 +57,9 @@ def fault_of(error: Exception, path: str) -> GrootboekError:
         return MethodNotAllowed(f"use {', '.join(sorted(error.allowed_methods))}", where=path)
     if isinstance(error, web.HTTPNotFound):
         return NotFound("no such path", where=path)
-    if isinstance(error, web.HTTPException):
-        return ApiError(error.reason, where=path)
+    if isinstance(error, web.HTTPException | web.RequestPayloadError):
+        detail = getattr(error, "reason", "the body is not what the headers say")
+        return ApiError(detail, where=path)
     if isinstance(error, GrootboekError) and status_of(error) != 500:  # noqa: PLR2004  # the rest of STATUS
         return error
     _log.error("request failed", path=path, error=str(error), exc_info=error)

@@ -116,7 +116,7 @@ def _value(kind: Any, values: list[str]) -> Any:
     if any(isinstance(shape, inspect.StructType | inspect.DictType) for shape in shapes):
         try:
             return msgspec.json.decode(values[-1])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise ApiError(str(error)) from error
     return values[-1]
 
@@ -150,8 +150,8 @@ async def block(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     text = request.match_info["height"]
     _, newest = context.certified()
-    height = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0  # noqa: PLR2004  # below 2**53
-    if not 1 <= height <= newest.height:
+    height = answers.natural(text)
+    if height is None or not 1 <= height <= newest.height:
         raise NotFound(f"the certified heights are 1 to {newest.height}", where=text)
     found = await context.read(context.backend.ledger.block, height)
     return answers.json({"block": found.entry, "start": found.start, "index": found.index})

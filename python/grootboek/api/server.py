@@ -6,6 +6,7 @@ code. What is too large, too many or too slow is refused before any work is done
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable
@@ -21,10 +22,11 @@ from grootboek.api.budget import Budget
 from grootboek.api.connections import Connections, until
 from grootboek.api.context import CONTEXT, Context
 from grootboek.api.health import ApiMetrics
+from grootboek.api.protocol import SERVER, Protocol
 from grootboek.api.routes import ROUTES
 from grootboek.api.settings import ApiSettings
 from grootboek.api.transactions import BUDGET, address_of
-from grootboek.errors import ConfigError
+from grootboek.errors import ApiError, ConfigError
 
 __all__ = ["ApiServer", "ApiSettings", "application"]
 
@@ -43,7 +45,7 @@ def application(backend: Backend, settings: ApiSettings, metrics: ApiMetrics) ->
     app[METRICS] = metrics
     app[CONNECTIONS] = Connections(settings, metrics)
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler, name=None)
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=_expect)
     described = plain.to_json(
         openapi.document(ROUTES, title=f"grootboek: {backend.genesis.chain.origin}", version=__version__)
     )
@@ -57,13 +59,21 @@ def application(backend: Backend, settings: ApiSettings, metrics: ApiMetrics) ->
     return app
 
 
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Ask for the body that a client holds back; nothing else can be expected."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return faults.answer_of(ApiError("only 100-continue can be expected", where="Expect"))
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0
+    return None
+
+
 async def _close(app: web.Application) -> None:
     app[CONTEXT].close()
 
 
 async def _name(_: web.Request, response: web.StreamResponse) -> None:
-    """Versions of libraries are nobody's business."""
-    response.headers["Server"] = "grootboek"
+    response.headers["Server"] = SERVER
 
 
 @web.middleware
@@ -82,6 +92,8 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a code and the log the cause
         response = faults.answer_of(faults.fault_of(error, request.path))
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = error.headers["Allow"]
     _count(request, response, clock() - started)
     return response
 
@@ -133,25 +145,19 @@ class ApiServer:
         self._loop = asyncio.get_running_loop()
         settings = self._settings
         app = application(self._backend, settings, self._metrics)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=settings.drain_seconds,
-            keepalive_timeout=settings.idle_seconds,
-            lingering_time=settings.linger_seconds,
-            max_line_size=settings.header_bytes,
-            max_field_size=settings.header_bytes,
-            max_headers=settings.headers,
-        )
+        runner = web.AppRunner(app, shutdown_timeout=settings.drain_seconds)
         await runner.setup()
         try:
-            server = await self._listen(app, runner)
-            self._started.set_result(server.sockets[0].getsockname()[1])
-            await self._stopping.wait()
-            server.close()
+            sockets = await self._listen()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._accept(app, runner, sock)) for sock in sockets]
+                self._started.set_result(sockets[0].getsockname()[1])
+                await self._stopping.wait()
+                for task in tasks:
+                    task.cancel()
+            for sock in sockets:
+                sock.close()
             await self._drain(app)
-        except OSError as error:
-            raise ConfigError(str(error.strerror), where=f"{settings.host}:{settings.port}") from error
         finally:
             await runner.cleanup()
 
@@ -161,16 +167,37 @@ class ApiServer:
         await until(lambda: not app[BUDGET].requests, self._settings.drain_seconds)
         await app[CONNECTIONS].end(self._settings.linger_seconds)
 
-    async def _listen(self, app: web.Application, runner: web.AppRunner) -> asyncio.Server:
-        make, connections = runner.server, app[CONNECTIONS]
-        if make is None:
+    async def _listen(self) -> list[socket.socket]:
+        host, port = self._settings.host, self._settings.port
+        sockets: list[socket.socket] = []
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            for family, address in dict.fromkeys((one[0], one[4][:2]) for one in found):
+                sock = socket.create_server(address, family=family, backlog=self._settings.connections)
+                sock.setblocking(False)  # noqa: FBT003  # the name is Python's
+                sockets.append(sock)
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            raise ConfigError(error.strerror or str(error), where=f"{host}:{port}") from error
+        return sockets
+
+    async def _accept(self, app: web.Application, runner: web.AppRunner, sock: socket.socket) -> None:
+        settings, server = self._settings, runner.server
+        if server is None:
             raise RuntimeError("the runner is not set up")
-        return await asyncio.get_running_loop().create_server(
-            lambda: connections.guard(make()),
-            self._settings.host,
-            self._settings.port,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._settings.handshake_seconds,
-            ssl_shutdown_timeout=self._settings.linger_seconds,
-            backlog=self._settings.connections,
-        )
+
+        def make() -> Protocol:
+            return Protocol(
+                server,
+                loop=self._loop,
+                access_log=None,  # type: ignore[arg-type]  # None turns it off
+                auto_decompress=False,
+                keepalive_timeout=settings.idle_seconds,
+                lingering_time=settings.linger_seconds,
+                max_line_size=settings.header_bytes,
+                max_field_size=settings.header_bytes,
+                max_headers=settings.headers,
+            )
+
+        await app[CONNECTIONS].accept(sock, make, self._tls)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from cryptography.x509 import load_der_x509_certificate
 
-from grootboek.errors import KeyFileError
+from grootboek.errors import GenesisError, KeyFileError
 
 __all__ = ["client_context", "mesh_contexts", "server_context"]
 
@@ -23,14 +23,17 @@ __all__ = ["client_context", "mesh_contexts", "server_context"]
 def mesh_contexts(
     certificate: bytes, seed: bytes, trusted: Sequence[bytes]
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """For accepting and for dialling; both sides must present one of ``trusted`` (DER)."""
+    """For accepting and for dialling; both sides must present one of ``trusted`` (DER).
+
+    Raises KeyFileError, and GenesisError where a trusted certificate is none.
+    """
     accepting = server_context(certificate, seed)
     dialling = _context(ssl.PROTOCOL_TLS_CLIENT)
     dialling.check_hostname = False
     _load_identity(dialling, certificate, seed)
     for context in (accepting, dialling):
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=b"".join(trusted))
+        _trust(context, trusted)
     return accepting, dialling
 
 
@@ -43,10 +46,13 @@ def server_context(certificate: bytes, seed: bytes) -> ssl.SSLContext:
 
 
 def client_context(trusted: Sequence[bytes]) -> ssl.SSLContext:
-    """A client without a certificate that trusts exactly these servers' certificates (DER)."""
+    """A client without a certificate that trusts exactly these servers' certificates (DER).
+
+    Raises GenesisError where one is none.
+    """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.load_verify_locations(cadata=b"".join(trusted))
+    _trust(context, trusted)
     return context
 
 
@@ -54,6 +60,13 @@ def _context(protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
+
+
+def _trust(context: ssl.SSLContext, certificates: Sequence[bytes]) -> None:
+    try:
+        context.load_verify_locations(cadata=b"".join(certificates))
+    except (ValueError, ssl.SSLError) as error:
+        raise GenesisError("a replica's certificate is no certificate", where="$.replicas") from error
 
 
 def _load_identity(context: ssl.SSLContext, certificate: bytes, seed: bytes) -> None:

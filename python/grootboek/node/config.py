@@ -89,7 +89,7 @@ def _from_file(path: Path | None) -> _Source:
         table = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(error.strerror or str(error), where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, an endless number or nesting
         raise ConfigError(str(error), where=str(path)) from error
     table.pop(CLIENT_TABLE, None)
     found: _Source = {}
@@ -144,6 +144,8 @@ def _check(key: str, value: object, place: str) -> None:
 def _path(kind: type, value: object) -> Path:
     if kind is not Path or not isinstance(value, str):
         raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
+    if "\0" in value:
+        raise ValueError("a path holds no NUL")
     return Path(value)
 
 

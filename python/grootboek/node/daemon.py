@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import resource
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ from prometheus_client import start_http_server
 from grootboek._core import State
 from grootboek.api import ApiServer, ApiSettings
 from grootboek.disk import FolderLock, RealDisk
-from grootboek.errors import GrootboekError, StorageError
+from grootboek.errors import ConfigError, GrootboekError, StorageError
 from grootboek.ledger import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import server_context
@@ -31,6 +32,9 @@ __all__ = ["run"]
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter from another: the API must not hold up votes."""
 
+OWN_FILES = 256
+"""File descriptors for the replica itself: log, journal, state, peers and their handshakes."""
+
 log = structlog.get_logger("grootboek.daemon")
 
 
@@ -42,7 +46,7 @@ def run(settings: Settings) -> None:
     keys = keystore.unlock(settings.key_file, settings.passphrase_file, ReplicaKeys)
     with FolderLock(settings.data):
         try:
-            uvloop.run(_serve(settings, genesis, keys))
+            uvloop.run(_serve(settings, genesis, keys, _spare_files()))
         except GrootboekError as error:
             log.error("stopped", code=error.code, reason=str(error), fix=error.fix)  # noqa: TRY400  # no traceback
             raise
@@ -66,7 +70,7 @@ def _fresh_state(path: Path) -> State:
         raise StorageError(str(error), where=str(path)) from error
 
 
-async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> None:
+async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys, connections: int) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[BaseException | None] = loop.create_future()
 
@@ -88,11 +92,11 @@ async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> Non
     await node.start()
     host, port = split_address(settings.api or info.api, "api")
     certificate = base64.b64decode(info.api_certificate)
-    api = ApiServer(node, ApiSettings(host=host, port=port), server_context(certificate, keys.api))
+    limits = ApiSettings(host=host, port=port, connections=connections)
+    api = ApiServer(node, limits, server_context(certificate, keys.api))
     await asyncio.to_thread(api.start)
     if settings.metrics:
-        metrics_host, metrics_port = split_address(settings.metrics, "metrics")
-        start_http_server(metrics_port, metrics_host, node.registry)
+        _serve_metrics(settings.metrics, node)
     log.info("serving", replica=info.name, mesh=settings.listen or info.address, api=f"{host}:{port}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, end)
@@ -103,6 +107,29 @@ async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys) -> Non
     if reason is not None:
         raise reason
     await node.stop()
+
+
+def _spare_files() -> int:
+    """How many connections clients may have, so that they never use up the file descriptors.
+
+    Asks for as many as the system grants; raises ConfigError where that is too little.
+    """
+    wanted = ApiSettings().connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    granted = hard if hard != resource.RLIM_INFINITY else max(soft, OWN_FILES + wanted)
+    if soft < granted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+    if granted < 2 * OWN_FILES:
+        raise ConfigError(f"{granted} open files are too few, {2 * OWN_FILES} are needed", where="ulimit -n")
+    return min(wanted, granted - OWN_FILES)
+
+
+def _serve_metrics(address: str, node: Node) -> None:
+    host, port = split_address(address, "metrics")
+    try:
+        start_http_server(port, host, node.registry)
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error), where=f"{host}:{port}") from error
 
 
 def _stop(end: Callable[[BaseException | None], None]) -> None:

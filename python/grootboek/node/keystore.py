@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
 from grootboek._core import SigningKey
-from grootboek.errors import KeyFileError
+from grootboek.errors import GenesisError, KeyFileError
 from grootboek.network.addresses import split_address
 from grootboek.node.certificates import public_key, self_signed
 from grootboek.node.signers import Keys
@@ -101,13 +101,21 @@ class ReplicaKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return Keys(SigningKey(self.voting), SigningKey(self.cosigning), SigningKey(self.log))
 
     def check(self, replica: ReplicaInfo) -> None:
-        """Raise KeyFileError unless these are the keys that the genesis file names for ``replica``."""
+        """Raise KeyFileError unless these are the keys that the genesis file names for ``replica``.
+
+        Raises GenesisError where a certificate there is none.
+        """
+        try:
+            transport = public_key(b64decode(replica.transport_certificate))
+            api = public_key(b64decode(replica.api_certificate))
+        except ValueError as error:
+            raise GenesisError("a certificate is no certificate", where=replica.name) from error
         for field, seed, expected in (
             ("voting", self.voting, replica.voting_key),
             ("cosigning", self.cosigning, replica.cosigning_key),
             ("log", self.log, replica.log_key),
-            ("transport", self.transport, public_key(b64decode(replica.transport_certificate))),
-            ("api", self.api, public_key(b64decode(replica.api_certificate))),
+            ("transport", self.transport, transport),
+            ("api", self.api, api),
         ):
             if SigningKey(seed).public != expected:
                 detail = f"the {field} key is not the one that the genesis file names for {replica.name!r}"

@@ -1,0 +1,35 @@
+/* Preloaded into a daemon: while the file $DISK_FAULTS/CALL exists, CALL fails as a bad disk makes it fail. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int faulty(const char *call, int fd) {
+    char path[4096];
+    struct stat file;
+    const char *folder = getenv("DISK_FAULTS");
+    if (folder == NULL || fd <= STDERR_FILENO || fstat(fd, &file) != 0 || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode)))
+        return 0;
+    snprintf(path, sizeof path, "%s/%s", folder, call);
+    return access(path, F_OK) == 0;
+}
+
+#define FAULTY(CALL, ERROR, TYPE, PARAMETERS, ARGUMENTS)                            \
+    TYPE CALL PARAMETERS {                                                          \
+        static TYPE(*next) PARAMETERS;                                              \
+        if (faulty(#CALL, fd)) {                                                    \
+            errno = ERROR;                                                          \
+            return -1;                                                              \
+        }                                                                           \
+        if (next == NULL)                                                           \
+            next = (TYPE(*) PARAMETERS)dlsym(RTLD_NEXT, #CALL);                     \
+        return next ARGUMENTS;                                                      \
+    }
+
+FAULTY(write, ENOSPC, ssize_t, (int fd, const void *data, size_t size), (fd, data, size))
+FAULTY(fdatasync, EIO, int, (int fd), (fd))
+FAULTY(fsync, EIO, int, (int fd), (fd))
