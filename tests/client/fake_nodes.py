@@ -32,6 +32,10 @@ class FakeNode:
     tricks: deque[Trick] = field(default_factory=deque)
     requests: list[int] = field(default_factory=list)
     """How many transactions each POST carried."""
+    lies: Callable[[], web.Response] | None = None
+    """What it answers to every read."""
+    records: tuple[int, ...] | None = None
+    """Which records its receipts show; None: all."""
     transport: asyncio.BaseTransport | None = None
     """Of the request that a trick answers."""
 
@@ -60,10 +64,16 @@ class FakeNode:
 
     async def show(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/transactions/{id}."""
-        known = {identity.hex() for identity in self.ledger.finals}
-        if request.match_info["id"] not in known:
+        if self.lies is not None:
+            return self.lies()
+        prepared = self.ledger.sent.get(bytes.fromhex(request.match_info["id"]))
+        if prepared is None:
             return fault(NotFound("no entry"), 404)
-        return octets(b"")
+        return octets(receipts.encode(self.ledger.receipt(prepared, self.records)))
+
+    async def other(self, _: web.Request) -> web.StreamResponse:
+        """Every other read."""
+        return self.lies() if self.lies is not None else fault(NotFound("nothing"), 404)
 
     async def certificate(self, _: web.Request) -> web.StreamResponse:
         """GET /v1/certificate."""
@@ -130,6 +140,7 @@ async def _serve(node: FakeNode, certificate: bytes, seed: bytes) -> AsyncIterat
     app.router.add_get("/v1/transactions/{id}", node.show)
     app.router.add_get("/v1/certificate", node.certificate)
     app.router.add_get("/checkpoint", node.checkpoint)
+    app.router.add_get("/v1/{other:.*}", node.other)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:

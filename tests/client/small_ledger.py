@@ -59,6 +59,7 @@ class SmallLedger:
     state: State = field(default_factory=State)
     blocks: list[tuple[bytes, int]] = field(default_factory=list)
     finals: dict[bytes, Final] = field(default_factory=dict)
+    sent: dict[bytes, Prepared] = field(default_factory=dict)
     bundle: list[bytes] = field(default_factory=list)
 
     def append(self, *transactions: Prepared, outcome: str = APPLIED) -> None:
@@ -66,6 +67,7 @@ class SmallLedger:
         for prepared in transactions:
             final = Final(self.log.size, tuple((outcome, ()) for _ in prepared.transaction.commands))
             self.finals[prepared.id] = final
+            self.sent[prepared.id] = prepared
             for entry in entries(prepared, final):
                 self._entry(entry)
         height = len(self.blocks) + 1

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from grootboek import wire
+from grootboek import receipts, wire
 from grootboek._core import command_path, leaf_hashes, range_paths
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
@@ -31,7 +31,7 @@ from grootboek.wire import (
     Refused,
 )
 
-__all__ = ["Result", "verify_answer"]
+__all__ = ["Result", "verify_answer", "verify_receipt"]
 
 HASH = 32
 
@@ -188,6 +188,17 @@ def verify_answer(verifier: Verifier, answer: Answer, sent: Sequence[Prepared]) 
         )
         for prepared, result in zip(sent, answer.results, strict=True)
     ]
+
+
+def verify_receipt(verifier: Verifier, transaction: bytes, data: bytes) -> Receipt:
+    """A node's receipt of all commands of a transaction. Raises ProofError."""
+    receipt = receipts.decode(data)
+    proven = verifier.verify_receipt(receipt)
+    if proven.transaction != transaction:
+        raise BadProof("the receipt is of another transaction", where=transaction.hex())
+    if len(proven.records) != proven.count:
+        raise BadProof("the receipt does not show every command", where=transaction.hex())
+    return receipt
 
 
 def _ranges(answer: Answer, certificate: Certificate) -> tuple[_Range, ...]:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -12,12 +13,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from grootboek import plain, receipts, webapi, wire
+from grootboek import plain, webapi, wire
 from grootboek._core import SigningKey
-from grootboek.client.answers import Result
+from grootboek.client.answers import Result, verify_receipt
 from grootboek.client.commands import Commands
 from grootboek.client.events import follow
-from grootboek.client.nodes import Node, Nodes, Overloaded
+from grootboek.client.nodes import UNREADABLE, Node, Nodes, Overloaded
 from grootboek.client.sender import Sender
 from grootboek.client.transactions import Prepared, prepare
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
@@ -28,8 +29,6 @@ from grootboek.errors import (
     ConfigError,
     Expired,
     GrootboekError,
-    NotFound,
-    ProofError,
     Unavailable,
 )
 from grootboek.ledger.module import Module
@@ -130,24 +129,49 @@ class AsyncClient:
     ) -> AsyncGenerator[Result | GrootboekError, None]:
         """One transaction for each item, many under way at once; yields the outcomes in order.
 
-        A transaction that fails yields its error, and the others go on.
+        A transaction that fails yields its error, and the others go on. What has not been sent yet
+        when the caller stops asking is not sent any more.
         """
-        window: deque[asyncio.Future[Result]] = deque()
-        for item in commands:
-            if len(window) == WINDOW:
-                yield await _outcome(window.popleft())
-            group = (item,) if isinstance(item, Struct) else item
-            window.append(self._sender.send(self.prepare(group, atomic=atomic)))
-        while window:
-            yield await _outcome(window.popleft())
+        now = asyncio.get_running_loop().time
+        window: deque[tuple[float, asyncio.Future[Result]]] = deque()
+        try:
+            for item in commands:
+                if len(window) == WINDOW:
+                    yield await self._outcome(*window.popleft())
+                group = (item,) if isinstance(item, Struct) else item
+                window.append((now(), self._begin(group, atomic=atomic)))
+            while window:
+                yield await self._outcome(*window.popleft())
+        finally:
+            for _, left in window:
+                left.cancel()
+
+    def _begin(self, commands: Sequence[Struct], *, atomic: bool) -> "asyncio.Future[Result]":
+        """The outcome of a new transaction; a future that has failed where it cannot be made."""
+        try:
+            return self._sender.send(self.prepare(commands, atomic=atomic))
+        except GrootboekError as error:
+            failed: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            failed.exception()  # the caller may stop before it comes to this one
+            return failed
+
+    async def _outcome(self, since: float, done: "asyncio.Future[Result]") -> Result | GrootboekError:
+        try:
+            return await self._within(done, since)
+        except GrootboekError as error:
+            return error
 
     async def send_prepared(self, prepared: Sequence[Prepared]) -> list[Result]:
         """Submit prepared transactions; the results come in their order. Raises as ``submit``."""
         return await self._within(asyncio.gather(*map(self._sender.send, prepared)))
 
-    async def _within(self, work: Awaitable[T]) -> T:
+    async def _within(self, work: Awaitable[T], since: float | None = None) -> T:
+        """The result of ``work``, which began at loop time ``since`` (default: now)."""
+        passed = 0.0 if since is None else asyncio.get_running_loop().time() - since
+        left = None if self._timeout is None else max(0.0, self._timeout - passed)
         try:
-            return await asyncio.wait_for(work, self._timeout)
+            return await asyncio.wait_for(work, left)
         except TimeoutError as error:
             raise Unavailable(f"nothing was proven in {self._timeout} s") from error
 
@@ -155,27 +179,24 @@ class AsyncClient:
 
     async def receipt(self, transaction: bytes) -> Receipt:
         """A transaction's receipt, verified. Raises NotFound, Unavailable, ProofError."""
-
-        def check(data: bytes) -> Receipt:
-            receipt = receipts.decode(data)
-            if self.verifier.verify_receipt(receipt).transaction != transaction:
-                raise BadProof("the receipt is of another transaction")
-            return receipt
-
-        return await self._read(f"/v1/transactions/{transaction.hex()}", check, webapi.MSGPACK)
+        path = f"/v1/transactions/{transaction.hex()}"
+        return await self._read(
+            path, lambda data: verify_receipt(self.verifier, transaction, data), webapi.MSGPACK
+        )
 
     async def get_state(self, module: str, key: bytes, *, as_of: int | str | None = None) -> ProvenState:
         """The value, or the absence, of a key of a module's state, verified.
 
-        ``as_of``: a height, or a time as ISO 8601. Raises NotFound, Pruned, Unavailable, ProofError.
+        ``as_of``: a height, or a time as ISO 8601: then the block is not later than that, and that it is
+        the last such block is the node's word. Raises NotFound, Pruned, Unavailable, ProofError.
         """
 
         def check(data: bytes) -> ProvenState:
             proven = self.verifier.verify_state_proof(data)
             if (proven.module, proven.key) != (module, key):
                 raise BadProof("the proof is of another key")
-            if isinstance(as_of, int) and proven.height != as_of:
-                raise BadProof("the proof is of another height")
+            if as_of is not None and not _is_as_of(proven, str(as_of)):
+                raise BadProof("the proof is of another height or time")
             return proven
 
         path = f"/v1/state/{quote(module, safe='')}/{key.hex()}" + _parameters(
@@ -247,7 +268,7 @@ class AsyncClient:
     # --- one read --------------------------------------------------------------------------------
 
     async def _read(self, path: str, check: Callable[[bytes], T], accept: str = webapi.JSON) -> T:
-        """The first good answer; each node is asked once."""
+        """The first good answer; each node is asked once, whatever another one says."""
         return await self._within(self._first(path, check, accept))
 
     async def _first(self, path: str, check: Callable[[bytes], T], accept: str) -> T:
@@ -258,7 +279,7 @@ class AsyncClient:
             asked.append(node.name)
             try:
                 return await self._ask(node, path, check, accept)
-            except (Unavailable, BadAnswer, ProofError, NotFound) as error:
+            except GrootboekError as error:
                 last = error if isinstance(last, Unavailable) else last
         raise last
 
@@ -267,7 +288,7 @@ class AsyncClient:
             return check(await self._nodes.request(node, "GET", path, accept=accept, seconds=READ_SECONDS))
         except Overloaded as busy:
             raise Unavailable(str(busy.error), where=node.name) from busy
-        except (BadFrame, msgspec.DecodeError) as error:
+        except (BadFrame, *UNREADABLE) as error:
             raise BadAnswer(str(error), where=node.name) from error
 
 
@@ -276,15 +297,14 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _outcome(done: "asyncio.Future[Result]") -> Result | GrootboekError:
+def _is_as_of(proven: ProvenState, as_of: str) -> bool:
+    """Whether the block can be the one that ``as_of`` names."""
+    if as_of.isascii() and as_of.isdecimal():
+        return proven.height == int(as_of)
     try:
-        return await done
-    except GrootboekError as error:
-        return error
-
-
-def _path(*parts: str) -> str:
-    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+        return proven.time <= datetime.fromisoformat(as_of).timestamp() * 1_000
+    except ValueError:
+        return False
 
 
 def _parameters(values: dict[str, Any]) -> str:

@@ -8,12 +8,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 
-from grootboek import plain, webapi
-from grootboek.client.nodes import Node, Nodes
-from grootboek.errors import BadAnswer, GrootboekError
-from grootboek.webapi import ErrorBody, LedgerEvent
+from grootboek import plain
+from grootboek.client.nodes import BROKEN, UNREADABLE, Node, Nodes, read_body, refusal_of
+from grootboek.errors import BadAnswer, GrootboekError, Unavailable
+from grootboek.webapi import LedgerEvent
 
 __all__ = ["follow"]
 
@@ -23,16 +22,24 @@ PAUSE_SECONDS: Final = 0.2
 
 
 async def follow(nodes: Nodes, cursor: str, module: str) -> AsyncGenerator[LedgerEvent, None]:
-    """Events after ``cursor``, for ever. Raises the error that a node gives for a wrong request."""
+    """Events after ``cursor``, for ever. Raises the error that f + 1 nodes (or all that are known)
+    give for a wrong request.
+    """
+    refused: set[str] = set()
     while True:
-        node = nodes.pick(asyncio.get_running_loop().time())
+        node = nodes.pick(asyncio.get_running_loop().time(), refused)
         try:
             async with contextlib.aclosing(_stream(nodes, node, cursor, module)) as events:
                 async for event in events:
+                    refused.clear()
                     cursor = event.cursor
                     yield event
-        except (aiohttp.ClientError, TimeoutError, OSError, BadAnswer):
+        except (*BROKEN, BadAnswer, Unavailable):
             node.failed(asyncio.get_running_loop().time())
+        except GrootboekError:
+            refused.add(node.name)
+            if len(refused) >= nodes.enough:
+                raise
         await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -40,8 +47,10 @@ async def _stream(nodes: Nodes, node: Node, cursor: str, module: str) -> AsyncGe
     path = "/v1/events?" + urlencode({"cursor": cursor, "module": module})
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=SILENCE_SECONDS)
     async with nodes.session.get(node.url + path, ssl=node.context, timeout=timeout) as answer:
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise Unavailable(f"HTTP status {answer.status}", where=node.name)
         if answer.status != HTTPStatus.OK:
-            raise _refusal(await answer.read())
+            raise refusal_of(node, answer.status, await read_body(answer))
         node.worked()
         async for line in answer.content:
             if line.startswith(b"data: "):
@@ -51,12 +60,5 @@ async def _stream(nodes: Nodes, node: Node, cursor: str, module: str) -> AsyncGe
 def _event(data: bytes) -> LedgerEvent:
     try:
         return plain.from_json(LedgerEvent, data)  # type: ignore[no-any-return]  # the type that was asked for
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadAnswer(str(error)) from error
-
-
-def _refusal(data: bytes) -> GrootboekError:
-    try:
-        return webapi.error_of(msgspec.json.decode(data, type=ErrorBody))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return BadAnswer(str(error))

@@ -14,6 +14,7 @@ from typing import Final
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 from grootboek import webapi
 from grootboek.errors import (
@@ -25,7 +26,7 @@ from grootboek.errors import (
 )
 from grootboek.types import Genesis
 
-__all__ = ["Node", "Nodes", "Overloaded"]
+__all__ = ["BROKEN", "UNREADABLE", "Node", "Nodes", "Overloaded", "read_body", "refusal_of"]
 
 CONNECT_SECONDS: Final = 5.0
 BACKOFF_SECONDS: Final = 0.25
@@ -36,6 +37,11 @@ RETRY_AFTER_SECONDS: Final = 0.5
 RETRY_AFTER_CAP_SECONDS: Final = 30.0
 ANSWER_BYTES: Final = 64 << 20
 """No answer of a node is longer."""
+MAX_PORT: Final = 65_535
+BROKEN: Final = (aiohttp.ClientError, HttpProcessingError, TimeoutError, OSError, ValueError)
+"""What a connection to a stranger may end with."""
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a stranger's JSON may raise."""
 
 
 class Overloaded(Exception):
@@ -80,7 +86,10 @@ class Nodes:
 
         ``connections``: at most so many to one node. Raises ConfigError for an unknown name.
         """
-        self.all = tuple(_node(genesis, name) for name in names or [r.name for r in genesis.replicas])
+        found = [_node(genesis, name) for name in names or [r.name for r in genesis.replicas]]
+        self.all = tuple({node.name: node for node in found}.values())
+        self.enough = min(genesis.quorum.weak, len(self.all))
+        """So many nodes agree only if a correct one does (or all that the client knows do)."""
         self._turn = itertools.count()
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -92,6 +101,10 @@ class Nodes:
         if well:
             return well[next(self._turn) % len(well)]
         return min(left, key=lambda node: node.rests_until)
+
+    def any_well(self, now: float, exclude: Collection[str] = ()) -> bool:
+        """Whether a node that is not in ``exclude`` need not be waited for."""
+        return any(node.rests_until <= now for node in self.all if node.name not in exclude)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -117,14 +130,14 @@ class Nodes:
         now = asyncio.get_running_loop().time
         try:
             async with self._open(node, method, path, body=body, accept=accept, seconds=seconds) as answer:
-                data = await _read(answer)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                data = await read_body(answer)
+        except BROKEN as error:
             node.failed(now())
-            raise Unavailable(str(error) or type(error).__name__, where=node.name) from error
+            raise Unavailable(_reason(error), where=node.name) from error
         if answer.status == HTTPStatus.OK:
             node.worked()
             return data
-        refusal = _refusal(node, answer, data)
+        refusal = refusal_of(node, answer.status, data)
         if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             after = _retry_after(answer)
             node.failed(now(), after)
@@ -157,7 +170,8 @@ class Nodes:
         return self._session
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
+async def read_body(answer: aiohttp.ClientResponse) -> bytes:
+    """The whole body; raises ValueError where it is longer than any answer may be."""
     data = bytearray()
     async for chunk in answer.content.iter_any():
         data += chunk
@@ -166,13 +180,17 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(data)
 
 
-def _refusal(node: Node, answer: aiohttp.ClientResponse, data: bytes) -> GrootboekError:
+def _reason(error: Exception) -> str:
+    """Why a request failed; aiohttp wraps what the system said into talk of its own objects."""
+    return str(error.__cause__ or error) or type(error).__name__
+
+
+def refusal_of(node: Node, status: int, data: bytes) -> GrootboekError:
     """The error that an answer with another status than 200 stands for."""
     try:
-        body = msgspec.json.decode(data, type=webapi.ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return BadAnswer(f"HTTP status {answer.status}", where=node.name)
-    return webapi.error_of(body)
+        return webapi.error_of(msgspec.json.decode(data, type=webapi.ErrorBody))
+    except UNREADABLE:
+        return BadAnswer(f"HTTP status {status}", where=node.name)
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float:
@@ -187,9 +205,9 @@ def _node(genesis: Genesis, name: str) -> Node:
         if name in {replica.name, replica.api}:
             return Node(replica.name, f"https://{replica.api}", _context([replica.api_certificate]))
     host, _, port = name.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal():
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) <= MAX_PORT:
         known = ", ".join(replica.name for replica in genesis.replicas)
-        raise ConfigError(f"{name!r} is neither host:port nor a replica (there are {known})")
+        raise ConfigError(f"{name!r} is neither host:port nor a replica (there are {known})", where="--node")
     return Node(name, f"https://{name}", _context([replica.api_certificate for replica in genesis.replicas]))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from grootboek import webapi, wire
-from grootboek.client.answers import Result, verify_answer
+from grootboek.client.answers import Result, verify_answer, verify_receipt
 from grootboek.client.nodes import Node, Nodes, Overloaded
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
@@ -64,8 +64,8 @@ class Sender:
         self._nodes = nodes
         self._verifier = verifier
         self._clock = clock
-        self._needed = min(verifier.genesis.quorum.weak, len(nodes.all))
         self._queue: deque[_Item] = deque()
+        self._open: set[asyncio.Future[Result]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._flights = 0
         self._woken = False
@@ -77,16 +77,20 @@ class Sender:
         is still unknown some time after the expiry.
         """
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._open.add(done)
+        done.add_done_callback(self._open.discard)
         self._put(_Item(prepared, done))
         return done
 
     async def close(self) -> None:
-        """Give up what is under way: its outcome is unknown as yet."""
+        """Give up what is under way: it fails with Unavailable."""
+        self._queue.clear()  # first, because each flight that ends starts the next one
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self._queue:
-            self._queue.popleft().done.cancel()
+        for done in [future for future in self._open if not future.done()]:
+            done.set_exception(Unavailable("the client was closed; the outcome is unknown as yet"))
+            done.exception()  # it may be that nobody waits for it any more
 
     # --- queue and flights -----------------------------------------------------------------------
 
@@ -123,10 +127,9 @@ class Sender:
         """One request, and the next one when it has landed."""
         try:
             await self._fly([item for item in batch if not item.done.done()])
-        except asyncio.CancelledError:
+        except Exception as error:  # noqa: BLE001  # a defect is told to those who wait, who would wait for ever
             for item in batch:
-                item.done.cancel()
-            raise
+                _fail(item, error)
         finally:
             self._flights -= 1
             self._wake()
@@ -168,8 +171,7 @@ class Sender:
                 _fail(item, Unavailable(f"the outcome is unknown as yet ({error})"))
             else:
                 waiting.append(item)
-        others = any(node.rests_until <= asyncio.get_running_loop().time() for node in self._nodes.all)
-        if not others:
+        if not self._nodes.any_well(asyncio.get_running_loop().time(), batch[0].refusals):
             await asyncio.sleep(max(PAUSE_SECONDS, seconds))
         for item in waiting:
             self._put(item)
@@ -194,7 +196,7 @@ class Sender:
 
     def _refused(self, node: Node, item: _Item, refused: Refused) -> None:
         item.refusals[node.name] = refused
-        if len(item.refusals) < self._needed:
+        if len(item.refusals) < self._nodes.enough:
             self._put(item)
         elif all(refusal.code == Expired.code for refusal in item.refusals.values()):
             self._start(self._expired(item))
@@ -215,7 +217,7 @@ class Sender:
                 item.refusals.clear()
                 self._put(item)
                 return
-            if absent >= self._needed:
+            if absent >= self._nodes.enough:
                 _finish(item, Result(id=item.prepared.id, outcomes=()))
                 return
             await asyncio.sleep(PAUSE_SECONDS)
@@ -236,12 +238,15 @@ class Sender:
         return block.height if block.time >= expiry else 0
 
     async def _absent(self, item: _Item, height: int) -> int | None:
-        """How many nodes have executed ``height`` and know no entry; None where one knows it."""
+        """How many nodes have executed ``height`` and know no entry; None where one proves that it has it."""
         path = f"/v1/transactions/{item.prepared.id.hex()}?after={height}"
         absent = 0
         for node in self._nodes.all:
             try:
-                await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=ATTEMPT_SECONDS)
+                data = await self._nodes.request(
+                    node, "GET", path, accept=webapi.MSGPACK, seconds=ATTEMPT_SECONDS
+                )
+                verify_receipt(self._verifier, item.prepared.id, data)
             except NotFound:
                 absent += 1
             except (GrootboekError, Overloaded):
@@ -256,6 +261,6 @@ def _finish(item: _Item, result: Result) -> None:
         item.done.set_result(result)
 
 
-def _fail(item: _Item, error: GrootboekError) -> None:
+def _fail(item: _Item, error: Exception) -> None:
     if not item.done.done():
         item.done.set_exception(error)

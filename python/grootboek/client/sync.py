@@ -13,7 +13,7 @@ from grootboek.client.answers import Result
 from grootboek.client.client import AsyncClient
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
-from grootboek.errors import GrootboekError
+from grootboek.errors import ConfigError, GrootboekError
 from grootboek.ledger.module import Module
 from grootboek.types import Genesis, Millis
 from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
@@ -133,6 +133,9 @@ class Client:
         return self._iterate(self._client.events(cursor, module=module))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise ConfigError("the client is closed", where="client")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
