@@ -127,12 +127,16 @@ class SimulatedDisk:
 
     def crash(self, rng: random.Random) -> None:
         """Loss of power: each unsynced change is lost, torn or kept. Faults are switched off."""
-        self.space, self.fail_after, self.fail_syncs = None, None, False
+        self.mend()
         for name, file in sorted(self._files.items()):
             if not file.named and rng.random() < 1 / 3:
                 del self._files[name]
                 continue
             file.replace(_survivor(bytes(file.durable), bytes(file.now), rng))
+
+    def mend(self) -> None:
+        """Switch the faults off."""
+        self.space, self.fail_after, self.fail_syncs = None, None, False
 
     def flip(self, name: str, offset: int, bit: int = 0) -> None:
         """Change one bit at rest."""

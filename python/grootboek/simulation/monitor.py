@@ -1,4 +1,6 @@
-"""The invariants that a run checks after every turn of every replica."""
+"""The invariants that a run checks after every turn of every correct replica."""
+
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -42,6 +44,8 @@ class Monitor:
     def __init__(self) -> None:
         self.acknowledged: dict[bytes, int] = {}
         """Transaction id -> index of its header, as clients saw it."""
+        self.faulty: set[int] = set()
+        """Replicas that lie, or forgot: nothing is expected of them."""
         self._blocks: dict[int, _Block] = {}
         self._votes: dict[tuple[int, str, int, int], bytes] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
@@ -49,6 +53,8 @@ class Monitor:
 
     def turn(self, replica: SimulatedReplica) -> None:
         """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back."""
+        if replica.me in self.faulty:
+            return
         ledger = replica.engine.ledger
         if ledger.height:
             mine = _Block(ledger.seq, ledger.size, ledger.root)
@@ -61,6 +67,8 @@ class Monitor:
 
     def sent(self, sender: int, frame: Frame) -> None:
         """PS4: a correct key never signs two different things in one role, across crashes."""
+        if sender in self.faulty:
+            return
         if isinstance(frame, Checkpoint):
             root = self._roots.setdefault((sender, frame.size), frame.root)
             if root != frame.root:
@@ -80,19 +88,22 @@ class Monitor:
                 role = (sender, "NewView", view, 0)
                 for proposal in message.pre_prepares:
                     self._signed(sender, proposal.payload)
-        if self._votes.setdefault(role, payload) != payload:
+        if sender not in self.faulty and self._votes.setdefault(role, payload) != payload:
             raise Violation(f"PS4: replica {sender} signed two different {role[1]} for {role[2:]}")
 
-    def answered(self, identities: list[bytes], request: Request) -> None:
-        """Remember what a client was promised."""
+    def answered(self, identities: Sequence[bytes], request: Request) -> bool:
+        """Remember what a client was promised; whether all of it is final."""
         for identity, result in zip(identities, request.settled, strict=True):
             if not isinstance(result, Final):
-                continue
+                return False
             if self.acknowledged.setdefault(identity, result.index) != result.index:
                 raise Violation("PS7: a transaction was acknowledged at two places")
+        return True
 
-    def settled(self, replicas: list[SimulatedReplica]) -> None:
-        """After the heal: PS8 nothing acknowledged is lost; PL2 all replicas are equal."""
+    def settled(self, replicas: Sequence[SimulatedReplica]) -> None:
+        """After the heal, of the correct replicas: PS8 nothing acknowledged is lost; PL2 all are equal;
+        PS15 nobody correct is accused.
+        """
         roots = {(r.engine.ledger.height, r.engine.ledger.size, r.engine.ledger.root) for r in replicas}
         if len(roots) != 1:
             heights = [r.engine.ledger.height for r in replicas]
@@ -101,3 +112,6 @@ class Monitor:
             for identity, index in self.acknowledged.items():
                 if replica.engine.ledger.locate(identity) != index:
                     raise Violation(f"PS8: replica {replica.me} lost an acknowledged transaction")
+            accused = {signed.sender for signed, _ in replica.engine.evidence}
+            if not accused <= self.faulty:
+                raise Violation(f"PS15: replica {replica.me} accuses {sorted(accused - self.faulty)}")

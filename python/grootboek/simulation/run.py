@@ -1,44 +1,52 @@
 """One simulated run: a seed in, a report out."""
 
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 from msgspec import Struct
 
-from grootboek._core import SigningKey, command_root, digest
+from grootboek._core import digest
 from grootboek.ledger import Registry
-from grootboek.node.intake import Request
-from grootboek.simulation.founding import found, known_key
-from grootboek.simulation.heap import EPOCH_MS, Heap
+from grootboek.simulation.byzantine import Liar, Lies
+from grootboek.simulation.clients import Clients
+from grootboek.simulation.faults import FAULTS
+from grootboek.simulation.founding import found
+from grootboek.simulation.heap import Heap
 from grootboek.simulation.monitor import Monitor, Violation
 from grootboek.simulation.network import Network, Weather
 from grootboek.simulation.replica import SimulatedReplica
-from grootboek.types import Chain, Limits
-from grootboek.wire import Command, Frame, Header, Transaction, encode, transaction_bytes
+from grootboek.types import Limits
+from grootboek.wire import Command, Frame
 
 __all__ = ["Plan", "Report", "Simulation"]
 
 SECOND = 1_000_000
+STEP_US = 20_000
+VIEW_CHANGE = "view change"
+"""What ``Plan.sure`` calls a view change: it is no fault, but comes of them."""
+ISOLATE = "8 primary isolated"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What a run goes through. Times in simulated seconds, chances in thousandths a second."""
+    """What a run goes through."""
 
     replicas: int = 4
     seconds: int = 20
+    """Simulated, before the heal."""
     rate: int = 50
     """Transactions a second, all clients together."""
     weather: Weather = Weather(loss=20, duplicate=20, late=5)
-    kills: int = 100
-    """SIGKILL of a replica."""
-    power_cuts: int = 30
-    """Power loss of one replica."""
-    blackouts: int = 0
-    """Power loss of all replicas at once."""
-    partitions: int = 50
+    faults: dict[str, int] = msgspec.field(default_factory=dict)
+    """How many times in a thousand seconds each kind of fault happens."""
+    sure: tuple[str, ...] = ()
+    """Faults that happen at least once for certain; VIEW_CHANGE may be among them."""
+    liars: tuple[str, ...] = ()
+    """The strategy of each Byzantine replica; at most f of them."""
     settle_seconds: int = 60
-    """How long after the heal all replicas must be equal."""
+    """How long after the heal all correct replicas must be equal."""
     limits: Limits = Limits(window=16)
 
 
@@ -46,16 +54,17 @@ class Report(Struct, kw_only=True):
     """What happened in a run."""
 
     seed: int
+    replicas: int
+    seconds: float = 0.0
+    """Simulated."""
     events: int = 0
     submitted: int = 0
     acknowledged: int = 0
     height: int = 0
     views: int = 0
-    kills: int = 0
-    power_cuts: int = 0
-    blackouts: int = 0
-    partitions: int = 0
     frames: int = 0
+    faults: Counter[str] = msgspec.field(default_factory=Counter)
+    """How many of each kind happened, Byzantine strategies included."""
     digest: str = ""
     """Of the final history: equal for equal seeds."""
 
@@ -68,13 +77,14 @@ class Simulation:
         modules = {name: registry.load(name).version for name in registry.names}
         self.genesis, keys = found(plan.replicas, modules, limits=plan.limits)
         self.plan = plan
-        self.report = Report(seed=seed)
+        self.weather = plan.weather
+        """What the weather is where no fault makes it worse."""
+        self.report = Report(seed=seed, replicas=plan.replicas)
         self.heap = Heap()
         self.monitor = Monitor()
+        self.trace: list[str] = []
+        """What happened to the network, for a reader."""
         self._rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
-        self._make = make
-        self._clients = [known_key("client", i) for i in range(8)]
-        self._open: dict[int, bytes] = {}
         self.network = Network(self.heap, self._rng, self._receive)
         self.replicas = [
             SimulatedReplica(
@@ -85,153 +95,173 @@ class Simulation:
                 heap=self.heap,
                 send=self._send,
                 observe=self.monitor.turn,
+                failed=self._failed,
+                rng=self._rng,
             )
             for i, key in enumerate(keys)
         ]
+        self.clients = Clients(self.heap, self._rng, self.replicas, self.monitor, make)
+        for me, name in enumerate(plan.liars):
+            self.monitor.faulty.add(me)
+            self.report.faults[name] += 1
+            liar = Liar(self.genesis.chain, me, plan.replicas, keys[me], self._rng)
+            self.replicas[me].liar = Lies(liar, name)
 
     # --- the run ---------------------------------------------------------------------------------
 
     def run(self) -> Report:
         """Run the plan, heal, settle and check; raises Violation."""
         for replica in self.replicas:
-            self._boot(replica)
-        self.network.weather = self.plan.weather
-        self._every_second(0)
-        self._submit_next(0)
-        self._drain(self.plan.seconds * SECOND)
+            self.boot(replica)
+        self.network.weather = self.weather
+        end = self.plan.seconds * SECOND
+        self.clients.start(SECOND // self.plan.rate, end)
+        self._plan_faults()
+        self._drain(end)
+        self._change_view()
         self._heal()
         self._settle()
-        self.monitor.settled(self.replicas)
+        self._pass_windows()
+        self.monitor.settled(self.correct)
         return self._finish()
 
     def _drain(self, until_us: int) -> None:
         while self.heap.step(until_us):
             pass
 
+    def _plan_faults(self) -> None:
+        """When each fault happens: never in the first half second, so that there is a network to hurt."""
+        span = range(SECOND // 2, self.plan.seconds * SECOND)
+        for name in self.plan.sure:
+            if name == VIEW_CHANGE:
+                continue
+            self.heap.after(self._rng.choice(span), partial(self._happen, name))
+        for second in range(self.plan.seconds):
+            for name, chance in self.plan.faults.items():
+                if self._rng.randrange(1_000) < chance:
+                    at = max(span.start, second * SECOND + self._rng.randrange(SECOND))
+                    self.heap.after(min(at, span.stop - 1), partial(self._happen, name))
+
+    def _happen(self, name: str) -> None:
+        words = FAULTS[name](self, self._rng)
+        if words is not None:
+            self.report.faults[name] += 1
+            self.note(words)
+
     def _heal(self) -> None:
+        self.note("heal")
         self.network.heal()
+        self.network.weather = self.weather = Weather()
         for replica in self.replicas:
-            if not replica.alive:
-                self._boot(replica)
-        self._introduce(self.replicas)
+            replica.clock.right()
+            replica.slow_us = 0
+            replica.disk.mend()
+            replica.resume()
+            self.boot(replica)
+        self.reconnect()
+
+    def _change_view(self) -> None:
+        """Where ``sure`` asks for one and no view has changed, the primary is cut off until one does."""
+        while VIEW_CHANGE in self.plan.sure and not self._views:
+            self._happen(ISOLATE)
+            self.clients.burst(1)
+            self._drain(self.heap.now_us + 2 * SECOND)
+
+    @property
+    def _views(self) -> int:
+        return max((r.engine.replica.view for r in self.correct if r.boots), default=0)
 
     def _settle(self) -> None:
-        """Wait until every request is answered and all replicas are equal, or the time is over."""
+        """Wait until every request is answered and all correct replicas are equal, or the time is over."""
         end = self.heap.now_us + self.plan.settle_seconds * SECOND
         while self.heap.now_us < end:
-            self._drain(self.heap.now_us + SECOND)
-            for number in list(self._open):
-                self._submit(number)
-            heights = {replica.engine.ledger.size for replica in self.replicas}
-            if not self._open and len(heights) == 1:
+            self._drain(self.heap.now_us + STEP_US)
+            sizes = {replica.engine.ledger.size for replica in self.correct}
+            if not self.clients.waiting and len(sizes) == 1:
                 return
-        raise Violation(
-            f"PL1: {len(self._open)} requests unanswered {self.plan.settle_seconds} s after the heal"
-        )
+        where = [
+            (r.me, r.engine.replica.view, r.engine.replica.active, r.engine.ledger.height)
+            for r in self.correct
+        ]
+        waiting, seconds = len(self.clients.waiting), self.plan.settle_seconds
+        raise Violation(f"PL1: {waiting} requests unanswered {seconds} s after the heal; {where}")
+
+    def _pass_windows(self) -> None:
+        """Go on until two windows are passed, one block after the other."""
+        while self.correct[0].engine.ledger.seq < 2 * self.plan.limits.window:
+            self.clients.burst(1)
+            self._settle()
 
     def _finish(self) -> Report:
-        ledger = self.replicas[0].engine.ledger
-        self.report.events = self.heap.handled
-        self.report.acknowledged = len(self.monitor.acknowledged)
-        self.report.height = ledger.height
-        self.report.views = max(replica.engine.replica.view for replica in self.replicas)
-        self.report.frames = self.network.sent
+        ledger = self.correct[0].engine.ledger
+        report = self.report
+        report.seconds = self.heap.now_us / SECOND
+        report.events = self.heap.handled
+        report.submitted = self.clients.submitted
+        report.acknowledged = len(self.monitor.acknowledged)
+        report.height = ledger.height
+        report.views = self._views
+        report.frames = self.network.sent
         history = b"%d %d %d " % (ledger.height, self.heap.handled, self.network.sent)
-        self.report.digest = digest(history + ledger.root).hex()
-        return self.report
+        report.digest = digest(history + ledger.root).hex()
+        return report
 
-    # --- clients ---------------------------------------------------------------------------------
+    # --- for faults ------------------------------------------------------------------------------
 
-    def _submit_next(self, number: int) -> None:
-        if self.heap.now_us >= self.plan.seconds * SECOND:
-            return
-        self._open[number] = transaction(self.genesis.chain, self._key(number), number, self._make(number))
-        self.report.submitted += 1
-        self._submit(number)
-        self.heap.after(SECOND // self.plan.rate, lambda: self._submit_next(number + 1))
+    @property
+    def correct(self) -> list[SimulatedReplica]:
+        """The replicas of which everything is expected."""
+        return [r for r in self.replicas if r.me not in self.monitor.faulty and not r.damaged]
 
-    def _key(self, number: int) -> SigningKey:
-        return self._clients[number % len(self._clients)]
+    def note(self, words: str) -> None:
+        """Add a line to the trace."""
+        self.trace.append(f"{self.heap.now_us / SECOND:9.3f} {words}")
 
-    def _submit(self, number: int) -> None:
-        """Send to a random live replica; until it is answered, the same bytes are sent again later."""
+    def living(self, rng: random.Random) -> SimulatedReplica | None:
+        """Any replica that runs."""
         alive = [replica for replica in self.replicas if replica.alive]
-        if not alive or number not in self._open:
+        return rng.choice(alive) if alive else None
+
+    def may_fail(self, rng: random.Random) -> SimulatedReplica | None:
+        """A living replica that may be lost for good, where fewer than f are so far."""
+        lost = self.monitor.faulty | {r.me for r in self.replicas if r.flipped}
+        able = [r for r in self.replicas if r.alive and r.me not in lost]
+        return rng.choice(able) if able and len(lost) < self.genesis.quorum.weak - 1 else None
+
+    def boot(self, replica: SimulatedReplica) -> None:
+        """Start it where it does not run, and connect it to all that it reaches."""
+        if replica.alive or replica.damaged:
             return
-        body = self._open[number]
-        identity = digest(transaction_bytes(self.genesis.chain, _header_of(body)))
+        replica.boot()
+        if replica.alive:
+            self.note(f"replica {replica.me} is up, boot {replica.boots}")
+            others = [other for other in self.replicas if other is not replica]
+            self.join([(replica.me, other.me) for other in others])
 
-        def done(request: Request) -> None:
-            self.monitor.answered([identity], request)
-            self._open.pop(number, None)
+    def join(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Mend the paths both ways; where both ends live, each sees that the other is there."""
+        for a, b in pairs:
+            for sender, to in ((a, b), (b, a)):
+                self.network.path(sender, to).cut = False
+            self._introduce(a, b)
 
-        self._rng.choice(alive).submit(body, done)
+    def reconnect(self) -> None:
+        """Every connection breaks, and is made again."""
+        for a in self.replicas:
+            for b in self.replicas[: a.me]:
+                self._introduce(a.me, b.me)
 
-    # --- faults ----------------------------------------------------------------------------------
-
-    def _every_second(self, second: int) -> None:
-        if second >= self.plan.seconds:
+    def _introduce(self, a: int, b: int) -> None:
+        first, second = self.replicas[a], self.replicas[b]
+        if not (first.alive and second.alive):
             return
-        for chance, fault in (
-            (self.plan.kills, self._kill),
-            (self.plan.power_cuts, self._power_cut),
-            (self.plan.blackouts, self._blackout),
-            (self.plan.partitions, self._partition),
-        ):
-            if self._rng.randrange(1_000) < chance:
-                self.heap.after(self._rng.randrange(SECOND), fault)
-        for number in list(self._open)[:20]:
-            self._submit(number)
-        self.heap.after(SECOND, lambda: self._every_second(second + 1))
+        for one, other in ((first, second), (second, first)):
+            one.lost(other.me)
+            one.connected(other.me)
 
-    def _kill(self) -> None:
-        replica = self._rng.choice(self.replicas)
-        if replica.alive:
-            replica.kill()
-            self.report.kills += 1
-            self._boot_later(replica)
-
-    def _power_cut(self) -> None:
-        replica = self._rng.choice(self.replicas)
-        if replica.alive:
-            replica.power_cut(self._rng)
-            self.report.power_cuts += 1
-            self._boot_later(replica)
-
-    def _blackout(self) -> None:
-        self.report.blackouts += 1
-        for replica in self.replicas:
-            if replica.alive:
-                replica.power_cut(self._rng)
-                self._boot_later(replica)
-
-    def _partition(self) -> None:
-        self.report.partitions += 1
-        order = self._rng.sample(range(len(self.replicas)), len(self.replicas))
-        size = self._rng.randrange(1, len(order))
-        self.network.partition(order[:size], order[size:])
-        self.heap.after(self._rng.randrange(1, 6) * SECOND, self._rejoin)
-
-    def _rejoin(self) -> None:
-        weather = self.network.weather
-        self.network.heal()
-        self.network.weather = weather
-        self._introduce([replica for replica in self.replicas if replica.alive])
-
-    def _boot_later(self, replica: SimulatedReplica) -> None:
-        self.heap.after(self._rng.randrange(50_000, 4 * SECOND), lambda: self._boot(replica))
-
-    def _boot(self, replica: SimulatedReplica) -> None:
-        if not replica.alive:
-            replica.boot()
-            self._introduce([other for other in self.replicas if other.alive], only=replica)
-
-    def _introduce(self, group: list[SimulatedReplica], only: SimulatedReplica | None = None) -> None:
-        """The connections come up: each side tells the other where it is."""
-        for a in group:
-            for b in group:
-                if a is not b and (only is None or only in (a, b)):
-                    a.connected(b.me)
+    def _failed(self, replica: SimulatedReplica) -> None:
+        self.note(f"the disk of {replica.me} failed")
+        self.heap.after(self._rng.randrange(SECOND // 4, 2 * SECOND), lambda: self.boot(replica))
 
     # --- wiring ----------------------------------------------------------------------------------
 
@@ -241,26 +271,3 @@ class Simulation:
 
     def _receive(self, to: int, sender: int, frame: Frame) -> None:
         self.replicas[to].receive(sender, frame)
-
-
-def transaction(chain: Chain, key: SigningKey, nonce: int, command: Command) -> bytes:
-    """A framed transaction of one command that stays valid for the whole run."""
-    raw = encode(command)
-    header = encode(
-        Header(
-            chain=chain.id,
-            signers=(key.public,),
-            nonce=nonce,
-            expiry=EPOCH_MS + 500_000,
-            atomic=True,
-            count=1,
-            root=command_root([raw]),
-        )
-    )
-    signature = key.sign(transaction_bytes(chain, header))
-    body = encode(Transaction(header=header, signatures=(signature,), commands=(raw,)))
-    return len(body).to_bytes(4, "big") + body
-
-
-def _header_of(framed: bytes) -> bytes:
-    return msgspec.msgpack.decode(framed[4:], type=Transaction).header

@@ -1,0 +1,395 @@
+"""The kinds of faults that a run may meet. Each begins at once, and most end by themselves.
+
+Numbers are those of docs/simulation.md. A fault says what it did, or None where it could do nothing
+just then. Byzantine strategies are in ``byzantine``.
+"""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from grootboek.simulation.network import Weather
+
+if TYPE_CHECKING:
+    from grootboek.simulation.replica import SimulatedReplica
+    from grootboek.simulation.run import Simulation
+
+__all__ = ["FAULTS", "Fault"]
+
+SECOND = 1_000_000
+Fault = Callable[["Simulation", random.Random], str | None]
+
+
+def _while(run: "Simulation", rng: random.Random, end: Callable[[], None]) -> str:
+    """End a fault after a while: how long that is, in words."""
+    lasts = rng.randrange(SECOND // 4, 4 * SECOND)
+    run.heap.after(lasts, end)
+    return f"for {lasts / SECOND:.1f} s"
+
+
+def _weather(run: "Simulation", rng: random.Random, worse: Weather, what: str) -> str:
+    """Worse weather for a while, from the weather of the run."""
+    run.network.weather = worse
+
+    def better() -> None:
+        run.network.weather = run.weather
+
+    return f"{what} {_while(run, rng, better)}"
+
+
+def _two(run: "Simulation", rng: random.Random) -> tuple[int, int]:
+    first, second = rng.sample(range(len(run.replicas)), 2)
+    return first, second
+
+
+# --- network -------------------------------------------------------------------------------------
+
+
+def lose(run: "Simulation", rng: random.Random) -> str:
+    """1: up to 30 % of all frames are lost."""
+    loss = rng.randrange(50, 301)
+    return _weather(run, rng, replace(run.weather, loss=loss), f"loss of {loss / 10:.0f} %")
+
+
+def duplicate(run: "Simulation", rng: random.Random) -> str:
+    """2: many frames arrive twice."""
+    return _weather(run, rng, replace(run.weather, duplicate=500), "duplicates")
+
+
+def reorder(run: "Simulation", rng: random.Random) -> str:
+    """3: many frames are overtaken by those after them."""
+    return _weather(run, rng, replace(run.weather, late=200), "reordering")
+
+
+def jitter(run: "Simulation", rng: random.Random) -> str:
+    """4: delays of up to a fifth of a second."""
+    return _weather(run, rng, replace(run.weather, delay_max=200_000), "jitter")
+
+
+def one_way(run: "Simulation", rng: random.Random) -> str:
+    """5: one path is cut, the way back is not."""
+    a, b = _two(run, rng)
+    return f"{a} does not reach {b} {_cut(run, rng, [(a, b)])}"
+
+
+def partition(run: "Simulation", rng: random.Random) -> str:
+    """6: two groups that do not hear each other."""
+    order = rng.sample(range(len(run.replicas)), len(run.replicas))
+    size = rng.randrange(1, len(order))
+    return f"partition {_apart(run, rng, order[:size], order[size:])}"
+
+
+def asymmetric(run: "Simulation", rng: random.Random) -> str:
+    """7: one group hears the other, which hears nothing."""
+    order = rng.sample(range(len(run.replicas)), len(run.replicas))
+    size = rng.randrange(1, len(order))
+    pairs = [(a, b) for a in order[:size] for b in order[size:]]
+    return f"{order[:size]} are not heard {_cut(run, rng, pairs)}"
+
+
+def isolate_primary(run: "Simulation", rng: random.Random) -> str:
+    """8: the primary of the newest view is cut off."""
+    view = max((r.engine.replica.view for r in run.replicas if r.boots), default=0)
+    return f"primary alone {_alone(run, rng, view % len(run.replicas))}"
+
+
+def isolate_one(run: "Simulation", rng: random.Random) -> str:
+    """9: any replica is cut off."""
+    return f"one alone {_alone(run, rng, rng.randrange(len(run.replicas)))}"
+
+
+def _alone(run: "Simulation", rng: random.Random, one: int) -> str:
+    return _apart(run, rng, [one], [i for i in range(len(run.replicas)) if i != one])
+
+
+def _apart(run: "Simulation", rng: random.Random, group: list[int], others: list[int]) -> str:
+    pairs = [(a, b) for a in group for b in others]
+    return f"{group} | {others} {_cut(run, rng, pairs + [(b, a) for a, b in pairs])}"
+
+
+def _cut(run: "Simulation", rng: random.Random, pairs: list[tuple[int, int]]) -> str:
+    for a, b in pairs:
+        run.network.path(a, b).cut = True
+    return _while(run, rng, lambda: run.join(pairs))
+
+
+def clog(run: "Simulation", rng: random.Random) -> str:
+    """10: one path takes up to a second longer."""
+    a, b = _two(run, rng)
+    path, extra = run.network.path(a, b), rng.randrange(SECOND)
+    path.extra_us += extra
+
+    def free() -> None:
+        path.extra_us -= extra
+
+    return f"{a} to {b} takes {extra / 1_000:.0f} ms longer {_while(run, rng, free)}"
+
+
+def narrow(run: "Simulation", rng: random.Random) -> str:
+    """11: one path carries little."""
+    a, b = _two(run, rng)
+    path = run.network.path(a, b)
+    path.bytes_per_second = rng.randrange(2_000, 50_000)
+
+    def widen() -> None:
+        path.bytes_per_second = 0
+
+    return f"{a} to {b} carries {path.bytes_per_second} B/s {_while(run, rng, widen)}"
+
+
+def garble(run: "Simulation", rng: random.Random) -> str:
+    """12: bytes are changed on the way."""
+    return _weather(run, rng, replace(run.weather, garbled=100), "changed bytes")
+
+
+def half_open(run: "Simulation", rng: random.Random) -> str:
+    """13: one end sees that a connection is gone, the other does not."""
+    a, b = _two(run, rng)
+    run.replicas[a].lost(b)
+    return f"{a} lost {b}, which does not know {_cut(run, rng, [(a, b), (b, a)])}"
+
+
+def reconnect(run: "Simulation", rng: random.Random) -> str:
+    """14: all connections break and come back, several times."""
+    times = rng.randrange(2, 6)
+    for i in range(times):
+        run.heap.after(i * SECOND // 10, run.reconnect)
+    return f"all connections break {times} times"
+
+
+# --- process -------------------------------------------------------------------------------------
+
+
+def kill(run: "Simulation", rng: random.Random) -> str | None:
+    """15: SIGKILL."""
+    victim = run.living(rng)
+    return None if victim is None else f"kill {victim.me} {_down(run, rng, victim)}"
+
+
+def kill_in_recovery(run: "Simulation", rng: random.Random) -> str | None:
+    """16: killed, and once more while it recovers."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    words = _down(run, rng, victim)
+    victim.disk.fail_after = rng.randrange(6)
+    return f"kill {victim.me} {words}, again after {victim.disk.fail_after} operations of its start"
+
+
+def pause(run: "Simulation", rng: random.Random) -> str | None:
+    """17: SIGSTOP."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    victim.pause()
+    return f"pause {victim.me} {_while(run, rng, victim.resume)}"
+
+
+def restart_all(run: "Simulation", rng: random.Random) -> str:
+    """18: SIGKILL of all."""
+    for replica in run.replicas:
+        if replica.alive:
+            _down(run, rng, replica)
+    return "kill all"
+
+
+def crash_many(run: "Simulation", rng: random.Random) -> str:
+    """19: f + 1 lose power at once."""
+    chosen = rng.sample(run.replicas, run.genesis.quorum.weak)
+    for replica in chosen:
+        _power_off(run, rng, replica)
+    return f"power cut of {[replica.me for replica in chosen]}"
+
+
+def slow(run: "Simulation", rng: random.Random) -> str | None:
+    """20: a processor that is too slow."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    victim.slow_us = rng.randrange(10_000, 300_000)
+
+    def fast() -> None:
+        victim.slow_us = 0
+
+    return f"{victim.me} is slow {_while(run, rng, fast)}"
+
+
+def blackout(run: "Simulation", rng: random.Random) -> str:
+    """28: all lose power at once, and with it what was not synced."""
+    for replica in run.replicas:
+        _power_off(run, rng, replica)
+    return "power cut of all"
+
+
+def _down(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    victim.kill()
+    return _start_again(run, rng, victim)
+
+
+def _power_off(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> None:
+    if victim.alive:
+        victim.power_cut(rng)
+        _start_again(run, rng, victim)
+
+
+def _start_again(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    return _while(run, rng, lambda: run.boot(victim))
+
+
+# --- clock ---------------------------------------------------------------------------------------
+
+
+def ahead(run: "Simulation", rng: random.Random) -> str:
+    """23: a clock jumps forward."""
+    return _wrong_clock(run, rng, rng.randrange(1_000, 20_000))
+
+
+def back(run: "Simulation", rng: random.Random) -> str:
+    """24: a clock jumps back."""
+    return _wrong_clock(run, rng, -rng.randrange(1_000, 20_000))
+
+
+def _wrong_clock(run: "Simulation", rng: random.Random, ms: int) -> str:
+    victim = rng.choice(run.replicas)
+    victim.clock.jump(ms)
+    return f"the clock of {victim.me} jumps {ms} ms {_while(run, rng, victim.clock.right)}"
+
+
+def drift(run: "Simulation", rng: random.Random) -> str:
+    """25: a clock runs at another speed."""
+    victim, ppm = rng.choice(run.replicas), rng.randrange(-500_000, 500_001)
+    victim.clock.drift(ppm)
+    return f"the clock of {victim.me} gains {ppm} us a second {_while(run, rng, victim.clock.right)}"
+
+
+def freeze(run: "Simulation", rng: random.Random) -> str:
+    """26: a clock stands still."""
+    victim = rng.choice(run.replicas)
+    victim.clock.stop()
+    return f"the clock of {victim.me} stands still {_while(run, rng, victim.clock.right)}"
+
+
+# --- disk ----------------------------------------------------------------------------------------
+
+
+def torn(run: "Simulation", rng: random.Random) -> str | None:
+    """27: loss of power at some write, which is torn."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    victim.disk.fail_after = rng.randrange(20)
+    victim.cut_power_at_failure = True
+    return f"power cut of {victim.me} at its disk's operation {victim.disk.fail_after}"
+
+
+def lose_power(run: "Simulation", rng: random.Random) -> str | None:
+    """28: one loses power, and with it what was not synced."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    _power_off(run, rng, victim)
+    return f"power cut of {victim.me}"
+
+
+def fail_syncs(run: "Simulation", rng: random.Random) -> str | None:
+    """29: a sync reports an error."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    victim.disk.fail_syncs = True
+    return f"the syncs of {victim.me} fail"
+
+
+def flip(run: "Simulation", rng: random.Random) -> str | None:
+    """30: a bit changes at rest; the replica is down meanwhile, and may stay so."""
+    victim = run.may_fail(rng)
+    if victim is None:
+        return None
+    victim.kill()
+    name, data = rng.choice([item for item in victim.disk.files().items() if item[1]] or [("", b"")])
+    if data:
+        victim.disk.flip(name, rng.randrange(len(data)), rng.randrange(8))
+        victim.flipped = True
+    return f"a bit of {victim.me}'s {name} changes; it is down {_start_again(run, rng, victim)}"
+
+
+def fill(run: "Simulation", rng: random.Random) -> str | None:
+    """32: the disk is full."""
+    victim = run.living(rng)
+    if victim is None:
+        return None
+    victim.disk.space = rng.randrange(2_000)
+    return f"the disk of {victim.me} has {victim.disk.space} bytes left"
+
+
+def old_disk(run: "Simulation", rng: random.Random) -> str | None:
+    """33: an old image of the disk is restored. Nothing is promised for such a replica: it counts in f."""
+    victim = run.may_fail(rng)
+    if victim is None:
+        return None
+    run.monitor.faulty.add(victim.me)
+    image = victim.disk.copy()
+
+    def restore() -> None:
+        victim.kill()
+        victim.disk = image
+        run.boot(victim)
+
+    return f"{victim.me} goes back to its disk of now {_while(run, rng, restore)}"
+
+
+# --- load ----------------------------------------------------------------------------------------
+
+
+def burst(run: "Simulation", rng: random.Random) -> str:
+    """35: many transactions at once."""
+    count = rng.randrange(20, 200)
+    run.clients.burst(count)
+    return f"a burst of {count} transactions"
+
+
+def garbage(run: "Simulation", rng: random.Random) -> str:
+    """36: requests that are half good."""
+    target = rng.choice(run.replicas)
+    run.clients.garbage(target)
+    return f"a half good request to {target.me}"
+
+
+FAULTS: dict[str, Fault] = {
+    "1 loss": lose,
+    "2 duplicates": duplicate,
+    "3 reordering": reorder,
+    "4 jitter": jitter,
+    "5 one-way loss": one_way,
+    "6 partition": partition,
+    "7 asymmetric partition": asymmetric,
+    "8 primary isolated": isolate_primary,
+    "9 one isolated": isolate_one,
+    "10 clogged path": clog,
+    "11 bandwidth cap": narrow,
+    "12 changed bytes": garble,
+    "13 half-open connection": half_open,
+    "14 reconnect storm": reconnect,
+    "15 kill": kill,
+    "16 kill in recovery": kill_in_recovery,
+    "17 pause": pause,
+    "18 restart of all": restart_all,
+    "19 crash of f + 1": crash_many,
+    "20 slow processor": slow,
+    "23 clock ahead": ahead,
+    "24 clock back": back,
+    "25 clock drift": drift,
+    "26 clock stopped": freeze,
+    "27 torn write": torn,
+    "28 power cut": lose_power,
+    "28 power cut of all": blackout,
+    "29 failing sync": fail_syncs,
+    "30 bit flip": flip,
+    "32 full disk": fill,
+    "33 old disk": old_disk,
+    "35 burst": burst,
+    "36 half good request": garbage,
+}
+"""By number and name."""
