@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from grootboek import __version__
 from grootboek.cli.app import COMMANDS, build, run
 from grootboek.cli.exits import MEANING, Exit, exit_of
 from grootboek.errors import CATALOGUE
+from grootboek.ledger.execution import RESERVED
 
 NAMES = [name for _, name, _, _ in COMMANDS]
 
@@ -24,6 +27,7 @@ TYPOS = {
     "receipt": ("reciept", "recipt", "receipts"),
     "policy": ("polcy", "policies"),
     "verify": ("verfy", "verifi", "veryfy"),
+    "simulate": ("simulat", "similate"),
     "bench": ("bensh", "bnech"),
     "explain": ("explian", "exlain", "explains"),
 }
@@ -72,8 +76,8 @@ def test_a_mistyped_flag_is_answered_with_the_right_one(capsys: pytest.CaptureFi
 def test_an_error_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "--genesis", "/nowhere/genesis.json", "--json"]) == Exit.USAGE
     printed = capsys.readouterr()
-    assert printed.out == ""
-    error = json.loads(printed.err)["error"]
+    assert printed.err == ""
+    error = json.loads(printed.out)["error"]
     assert error["code"] == "GB-5002"
     assert "/nowhere/genesis.json" in error["where"]
     assert error["fix"]
@@ -111,6 +115,42 @@ def test_explain_suggests_a_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'GB-" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("outcome", sorted(RESERVED))
+def test_explain_knows_the_outcomes_of_the_ledger(outcome: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", outcome, "--json"]) == Exit.OK
+    assert "ledger" in json.loads(capsys.readouterr().out)["modules"]
+
+
+def test_explain_suggests_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "version-mismtch"]) == Exit.USAGE
+    assert "did you mean 'version-mismatch'" in capsys.readouterr().err
+
+
+def test_the_version_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version", "--json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["version"] == __version__
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["localnet", "start", "--dir", "/proc/nowhere"], "/proc/nowhere"),
+        (["localnet", "start", "--dir", "{tmp}/D", "--replicas", "0"], "--replicas"),
+        (["localnet", "start", "--dir", "{tmp}/D", "--base-port", "65535"], "--base-port"),
+        (["localnet", "start", "--dir", "{tmp}/D", "--module", "taxx"], "MODULE"),
+        (["import", "records", "x.csv"], "MODULE"),
+        (["bench", "cluster", "--window", "0"], "flags"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_anything_is_done(
+    words: list[str], place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word.format(tmp=tmp_path) for word in words]
+    assert run([*given, "--json"]) == Exit.USAGE
+    assert place in json.loads(capsys.readouterr().out)["error"]["where"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def grootboek(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grootboek.cli", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
@@ -130,7 +170,10 @@ def test_no_color_wins_over_force_color() -> None:
     assert "\x1b[3" not in grootboek("explain", "nothing", FORCE_COLOR="1", NO_COLOR="1").stderr
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    command = f"{sys.executable} -m grootboek.cli explain | head -1"
-    answer = subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True, text=True)
-    assert answer.stderr == ""
+@pytest.mark.parametrize("words", ["explain", "explain --json", "--help", "nothing --json"])
+def test_a_closed_pipe_is_no_error(words: str) -> None:
+    command = f"{sys.executable} -m grootboek.cli {words} | true; exit ${{PIPESTATUS[0]}}"
+    answer = subprocess.run(
+        ["/usr/bin/env", "bash", "-c", command], check=False, capture_output=True, text=True
+    )
+    assert (answer.stderr, answer.returncode) == ("", Exit.OK)

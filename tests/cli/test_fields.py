@@ -32,6 +32,11 @@ def test_fields_become_a_typed_command() -> None:
     assert read_fields(Bill, fields) == Bill("17", b"\x00\xff", (Line("a", 5),), paid=True, due=9)
 
 
+def test_fields_are_given_one_way() -> None:
+    with pytest.raises(ConfigError, match="not both"):
+        read_fields(Bill, ["number=17"], '{"digest": "00ff"}')
+
+
 def test_fields_from_json(tmp_path: Path) -> None:
     text = '{"number": "17", "digest": "00ff"}'
     (tmp_path / "bill.json").write_text(text)

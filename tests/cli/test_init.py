@@ -8,7 +8,7 @@ import pytest
 from grootboek.cli.app import run
 from grootboek.cli.exits import Exit
 from grootboek.cli.keyring import Keyring
-from grootboek.errors import ConfigError, KeyFileError
+from grootboek.errors import ConfigError
 from grootboek.node.keystore import Identity, ReplicaKeys, unlock
 from grootboek.types import Genesis
 
@@ -67,9 +67,29 @@ def test_a_ledger_is_founded_from_public_halves(
 def test_nothing_is_overwritten(tmp_path: Path, secret: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clerk = make_identity(tmp_path, "clerk", secret)
     before = clerk.read_bytes()
-    assert run(["init", "identity", str(clerk), "--passphrase-file", str(secret)]) == Exit.USAGE
-    assert "GB-5003" in capsys.readouterr().err
-    assert clerk.read_bytes() == before
+    for code in ("GB-5001", "GB-5003"):
+        assert run(["init", "identity", str(clerk), "--passphrase-file", str(secret)]) == Exit.USAGE
+        assert code in capsys.readouterr().err
+        assert clerk.read_bytes() == before
+        clerk.with_name("clerk.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("wrong", [("--address", "nohost"), ("--name", "../b"), ("--name", ".")])
+def test_a_refused_replica_leaves_nothing_behind(
+    tmp_path: Path, secret: Path, wrong: tuple[str, str]
+) -> None:
+    given = {"--name": "b", "--address": "a.example:1", "--api": "a.example:2"} | dict([wrong])
+    flags = [part for pair in given.items() for part in pair]
+    arguments = ["init", "replica", str(tmp_path / "b"), *flags, "--passphrase-file", str(secret)]
+    assert run(arguments) == Exit.USAGE
+    assert list(tmp_path.rglob("*")) == [secret]
+
+
+def test_no_key_is_made_where_its_public_half_has_no_place(tmp_path: Path, secret: Path) -> None:
+    (tmp_path / "clerk.json").write_text("{}")
+    file = tmp_path / "clerk"
+    assert run(["init", "identity", str(file), "--passphrase-file", str(secret)]) == Exit.USAGE
+    assert not file.exists()
 
 
 def test_a_private_key_is_in_no_public_half(tmp_path: Path, secret: Path) -> None:
@@ -107,8 +127,6 @@ class TestKeyring:
             str(half),
         ]
         assert run([*arguments, *parties, "--module", "records"]) == Exit.OK
-        for path in paths:
-            path.with_name(f"{path.name}.json").unlink()
         return Keyring.open(Genesis.load(tmp_path / "g.json"), [folder], secret)
 
     def test_each_role_signs_with_its_own_key(self, keyring: Keyring) -> None:
@@ -137,8 +155,8 @@ def test_a_keyring_needs_a_key(tmp_path: Path, secret: Path) -> None:
     genesis = Genesis.load(tmp_path / "g.json")
     with pytest.raises(ConfigError):
         Keyring.open(genesis, [], None)
-    with pytest.raises(KeyFileError):
-        Keyring.open(genesis, [tmp_path / "missing"], secret)
+    with pytest.raises(ConfigError, match="missing"):
+        Keyring.open(genesis, [tmp_path / "missing"], None)
     one = make_identity(tmp_path, "clerk", secret)
     assert (
         Keyring.open(genesis, [one], secret).key_for("any.role").public

@@ -24,11 +24,16 @@ class Shell:
         self.genesis = str(folder / "genesis.json")
 
     def __call__(self, *words: str, code: int = Exit.OK) -> Any:
-        """What the command prints on stdout with ``--json``, or on stderr where it fails."""
+        """What the command prints on stdout with ``--json``, also where it fails."""
         command = [sys.executable, "-m", "grootboek.cli", *words, "--json"]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == code, f"{words}: {done.returncode} {done.stderr}"
-        return json.loads(done.stdout or done.stderr)
+        return json.loads(done.stdout)
+
+    def written(self, *words: str) -> bytes:
+        """What the command writes on stdout without ``--json``."""
+        command = [sys.executable, "-m", "grootboek.cli", *words, "--genesis", self.genesis]
+        return subprocess.run(command, check=True, capture_output=True).stdout
 
     def on_ledger(self, *words: str, code: int = Exit.OK) -> Any:
         """The same with the ledger named."""
@@ -64,6 +69,9 @@ def test_a_record_is_submitted_and_proven_offline(shell: Shell, submitted: Any, 
         file = tmp_path / form
         arguments = [submitted["transaction"], "--output", str(file), "--form", form]
         shell.on_ledger("receipt", "get", *arguments)
+        printed = shell.written("receipt", "get", submitted["transaction"], "--form", form)
+        file.with_suffix(".printed").write_bytes(printed)
+        shell.on_ledger("receipt", "verify", f"{file}.printed")
         proven = shell.on_ledger("receipt", "verify", str(file))["proven"]
         assert proven["transaction"] == submitted["transaction"]
         assert proven["records"][0]["outcome"] == "applied"
@@ -117,6 +125,19 @@ def test_a_key_is_asked_for(shell: Shell) -> None:
     assert "--key" in shell.on_ledger(*words, code=Exit.USAGE)["error"]["what"]
 
 
+def test_what_cannot_be_written_is_an_error(shell: Shell, submitted: Any) -> None:
+    nowhere = "/nowhere/receipt"
+    wrong = ["receipt", "get", submitted["transaction"], "--output", nowhere]
+    error = shell.on_ledger(*wrong, code=Exit.USAGE)["error"]
+    assert (error["code"], error["where"]) == ("GB-5001", nowhere)
+
+
+def test_a_network_keeps_its_size(shell: Shell) -> None:
+    place = ["localnet", "start", "--dir", str(shell.folder), "--replicas"]
+    assert "4 replicas" in shell(*place, "7", code=Exit.USAGE)["error"]["what"]
+    assert len(shell(*place, "4")["replicas"]) == 4
+
+
 def test_the_policy_names_each_replica(shell: Shell) -> None:
     policy = shell.on_ledger("policy")["policy"]
     assert policy.count("\nwitness ") == 4
@@ -133,6 +154,8 @@ def test_one_lost_replica_is_shown_and_comes_back(shell: Shell) -> None:
     place = ["--dir", str(shell.folder)]
     shell("localnet", "kill", "3", *place)
     assert shell.on_ledger("status", code=Exit.CATCHING_UP)["health"] == "catching_up"
+    assert shell.on_ledger("status", "--node", "replica-0", "--node", "replica-1")["health"] == "ok"
+    shell.on_ledger("status", "--node", "replica-3", code=Exit.UNAVAILABLE)
     assert shell("localnet", "status", *place, code=Exit.CATCHING_UP)["replicas"][3]["pid"] is None
     shell("localnet", "kill", "7", *place, code=Exit.USAGE)
     shell("localnet", "kill", "2", *place)

@@ -57,6 +57,7 @@ def test_the_file_of_the_current_folder_is_found(file: Path, monkeypatch: pytest
         ("[client]\ngensis = 'x'\n", "did you mean 'genesis'"),
         ("[client]\ntimeout = 'soon'\n", "$.timeout"),
         ("[client\n", "line 1"),
+        ("client = 3\n", "no table"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_mistake(file: Path, text: str, says: str) -> None:
@@ -65,6 +66,12 @@ def test_a_wrong_file_is_named_with_its_mistake(file: Path, text: str, says: str
         parse("--config", str(file))
     assert says in str(raised.value)
     assert str(file) in raised.value.where
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_a_timeout_is_some_time(seconds: str) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        parse("--timeout", seconds)
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:

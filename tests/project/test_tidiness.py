@@ -73,6 +73,12 @@ def test_the_median_function_is_short() -> None:
     assert statistics.median(lengths) <= MEDIAN_LINES
 
 
+def test_patterns_of_fields_mean_what_they_seem_to() -> None:
+    """In Python ``$`` also matches before a line end, and ``\\d`` the digits of every script."""
+    loose = re.compile(r"pattern=r?(\"[^\"]*(\\d|\\w|\$(?!\(\?!\\n\)))[^\"]*\")")
+    assert matches(loose, PACKAGE) == []
+
+
 def test_nothing_is_left_open() -> None:
     assert matches(LEFTOVER, [path for path in SOURCES if path != Path(__file__)]) == []
 

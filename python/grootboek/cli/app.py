@@ -6,15 +6,17 @@ traceback.
 """
 
 import asyncio
+import errno
 import inspect
 import os
+import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Group
 
 from grootboek.cli.exits import Exit, exit_of
-from grootboek.cli.output import Outcome, report, show
-from grootboek.errors import ConfigError, GrootboekError
+from grootboek.cli.output import Outcome, console, report, show
+from grootboek.errors import ConfigError, GrootboekError, StorageError
 
 __all__ = ["build", "run"]
 
@@ -34,10 +36,12 @@ COMMANDS = (
     (USE, "receipt", "receipt:app", "Fetch a receipt; verify one offline."),
     (USE, "policy", "policy:policy", "Print the tlog-policy file for foreign verifiers."),
     (CHECK, "verify", "verify:verify", "Audit a data directory offline, byte by byte."),
+    (CHECK, "simulate", "simulate:simulate", "Run the ledger under simulated faults and lies."),
     (CHECK, "bench", "bench:app", "Measure a cluster on this machine."),
     (CHECK, "explain", "explain:explain", "Explain an error code."),
 )
 
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 EPILOGUE = "Flags beat GROOTBOEK_* variables, which beat the file. Exit codes: docs/operations/running.md."
 
 
@@ -51,6 +55,7 @@ def build() -> App:
         default_parameter=None,
         help_format="plaintext",
         result_action="return_value",
+        console=console(),
     )
     for group, name, path, text in COMMANDS:
         app.command(f"grootboek.cli.{path}", name=name, group=group, help=text)
@@ -59,28 +64,49 @@ def build() -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    json = "--json" in arguments
     try:
-        outcome = _call(arguments)
-        if outcome is None:
-            return Exit.OK
-        show(outcome, json=json)
-    except GrootboekError as error:
-        report(error, json=json)
-        return exit_of(error)
-    except CycloptsError as error:
-        report(ConfigError(str(error), where=_place(error)), json=json)
-        return Exit.USAGE
+        code = _run(arguments, json="--json" in arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output left (`grootboek ... | head`): nobody is there to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return Exit.OK
+    return code
+
+
+def _run(arguments: Sequence[str], *, json: bool) -> int:
+    try:
+        outcome = _call(arguments)
+        if outcome is None:
+            return Exit.OK
+        show(outcome, json=json)
+    except GrootboekError as error:
+        return _failed(error, json=json)
+    except CycloptsError as error:
+        return _failed(ConfigError(str(error), where=_place(error)), json=json)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _failed(_unusable(error), json=json)
     return outcome.exit
 
 
+def _failed(error: GrootboekError, *, json: bool) -> int:
+    report(error, json=json)
+    return exit_of(error)
+
+
+def _unusable(error: OSError) -> GrootboekError:
+    """A file that the user named and that cannot be read or written."""
+    kind = StorageError if error.errno in DISK_FAULTS else ConfigError
+    return kind(error.strerror or str(error), where=str(error.filename or ""))
+
+
 def _call(arguments: Sequence[str]) -> Outcome | None:
+    if set(arguments) == {"--version", "--json"}:
+        return _build_of_this()
     parsed = build().parse_args(arguments, print_error=False, exit_on_error=False)
     command, bound, _ = parsed
     result = command(*bound.args, **bound.kwargs)
@@ -94,7 +120,13 @@ def _place(error: CycloptsError) -> str:
 
 
 def _version() -> str:
+    return str(_build_of_this().text())
+
+
+def _build_of_this() -> Outcome:
     from grootboek import __version__
     from grootboek._core import backend
 
-    return f"grootboek {__version__} (Ed25519 backend {'/'.join(backend())})"
+    used = "/".join(backend())
+    text = f"grootboek {__version__} (Ed25519 backend {used})"
+    return Outcome({"version": __version__, "backend": used}, lambda: text)

@@ -47,7 +47,8 @@ def cluster(
     from grootboek.bench.cluster import Setting, run
     from grootboek.bench.report import median_of
 
-    if connections < MIN_CONNECTIONS or min(replicas, seconds, keys, runs, ceiling) <= 0 or rate < 0:
+    counts = (replicas, seconds, window, keys, runs, ceiling)
+    if connections < MIN_CONNECTIONS or min(counts) <= 0 or min(rate, warm_up) < 0:
         raise ConfigError(
             f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
         )

@@ -38,6 +38,7 @@ _BY_ERROR: tuple[tuple[type[errors.GrootboekError], Exit], ...] = (
     (errors.TransactionError, Exit.REFUSED),
     (errors.Rejected, Exit.REFUSED),
     (errors.ConfigError, Exit.USAGE),
+    (errors.ApiError, Exit.USAGE),
     (errors.GenesisError, Exit.USAGE),
     (errors.KeyFileError, Exit.USAGE),
     (errors.MissingExtra, Exit.USAGE),
@@ -53,8 +54,9 @@ def exit_of(error: errors.GrootboekError) -> Exit:
     return Exit.FAILED
 
 
-def health_of(quorum: Quorum, well: int) -> Exit:
-    """How a network is of whose replicas ``well`` take part."""
-    if well == quorum.n:
+def health_of(quorum: Quorum, asked: int, well: int) -> Exit:
+    """How a network is where ``well`` of the ``asked`` replicas take part."""
+    unwell = asked - well
+    if unwell == 0:
         return Exit.OK
-    return Exit.CATCHING_UP if well >= quorum.quorum else Exit.UNAVAILABLE
+    return Exit.CATCHING_UP if well and quorum.n - unwell >= quorum.quorum else Exit.UNAVAILABLE

@@ -5,11 +5,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from grootboek.cli.options import Json, suggest
+from grootboek.cli.options import Json, closest, suggest
 from grootboek.cli.output import Outcome, table
 from grootboek.errors import CATALOGUE, ConfigError
 
-__all__ = ["explain"]
+__all__ = ["LEDGER", "explain"]
+
+LEDGER = {
+    "applied": "the command took effect",
+    "aborted": "another command of its transaction was refused, and all or none was asked for",
+    "budget-exceeded": "it read, wrote, scanned or told more than the ledger's limits allow (docs/limits.md)",
+    "unknown-command": "no active module has a command of this name and version",
+    "malformed-command": "the fields are not those of the command",
+    "rule-failed": "the module's rule ended with an error of its own: tell the module's author",
+}
+"""Outcomes that the ledger itself gives, whatever the module."""
 
 
 def explain(
@@ -43,12 +53,14 @@ def _error(code: str) -> Outcome:
 
 
 def _reason(reason: str, wanted: str) -> Outcome:
-    """What the modules that are installed say about a reason."""
+    """What the ledger, or the modules that are installed, say about a reason."""
     from grootboek.ledger import installed
 
-    texts = {module.name: module.reasons[reason] for module in installed() if reason in module.reasons}
+    known = {"ledger": LEDGER} | {module.name: module.reasons for module in installed()}
+    texts = {name: reasons[reason] for name, reasons in known.items() if reason in reasons}
     if not texts:
-        close = suggest(wanted, sorted(CATALOGUE)) if wanted[3:].isdecimal() else ""
+        codes, reasons = sorted(CATALOGUE), sorted({one for some in known.values() for one in some})
+        close = suggest(wanted, codes) if wanted[3:].isdecimal() else closest(reason, reasons)
         raise ConfigError(f"no error code and no module's reason is called {reason!r}{close}", where="CODE")
     value = {"reason": reason, "modules": texts}
     return Outcome(value, lambda: "\n".join(f"{reason} ({name}): {text}" for name, text in texts.items()))

@@ -17,6 +17,8 @@ __all__ = ["pairs", "read_fields"]
 
 def read_fields(kind: type[Struct], fields: Sequence[str], data: str | None = None) -> Struct:
     """The Struct that the fields give; raises ConfigError naming the field."""
+    if data is not None and fields:
+        raise ConfigError("give the fields as NAME=VALUE or as --data, not both", where="--data")
     values = _load(data) if data is not None else _parse(fields)
     for name in values:
         if name not in kind.__struct_encode_fields__:

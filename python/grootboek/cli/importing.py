@@ -14,6 +14,7 @@ from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, Step, progress, table, talk
 from grootboek.client import AsyncClient, Result, transactions
 from grootboek.client.client import now_ms
+from grootboek.errors import ConfigError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing import (
     FileReport,
@@ -71,6 +72,10 @@ async def import_files(
     Exit code 0 where every row is on the ledger, 3 where rows were refused (reported with rule and row).
     """
     kind = find_module(module)
+    if not kind.importers:
+        raise ConfigError(f"the module {module} has no importer: use `grootboek submit`", where="MODULE")
+    if refused is not None:
+        refused.mkdir(parents=True, exist_ok=True)
     ledger = (ledger or Ledger()).resolved()
     genesis = ledger.load_genesis()
     options = Options(
@@ -184,7 +189,6 @@ def _refused(file: FileReport) -> int:
 
 
 def _export(staged: Report, module: type[Module], options: Options, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in export(staged, module, options):
         (folder / name).write_text(text, encoding="utf-8", newline="")
         talk(f"refused rows written to {folder / name}")

@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 
 from grootboek.cli.modules import find_module
 from grootboek.cli.options import Json
-from grootboek.cli.output import Outcome, table
+from grootboek.cli.output import Outcome, facts
 from grootboek.errors import ConfigError, GenesisError, KeyFileError
 from grootboek.node import keystore
 from grootboek.types import Genesis, Party, ReplicaInfo
@@ -47,10 +47,14 @@ def replica(
     json: Json = False,
 ) -> Outcome:
     """Make the keys of one replica, and NAME.json for the founders: its public half."""
-    keys = keystore.ReplicaKeys.generate(name)
-    keystore.save(data / "keys", keys, _new_passphrase(passphrase_file))
     public = data / f"{name}.json"
-    _write(public, keys.public(address, api))
+    if public.parent != data or name.startswith("."):
+        raise ConfigError(f"{name!r} cannot be the name of a file", where="--name")
+    _check_new(public)
+    keys = keystore.ReplicaKeys.generate(name)
+    half = keys.public(address, api)
+    keystore.save(data / "keys", keys, _new_passphrase(passphrase_file))
+    _write(public, half)
     value = {"data": str(data), "keys": str(data / "keys"), "public": str(public)}
     return Outcome(
         value, lambda: f"keys in {data / 'keys'}\nsend {public} to the founders; it holds no secret"
@@ -70,6 +74,8 @@ def identity(
     json: Json = False,
 ) -> Outcome:
     """Make the key of a party that signs transactions, and FILE.json for the founders."""
+    public = file.with_name(f"{file.name}.json")
+    _check_new(public)
     one = keystore.Identity.generate(file.name)
     keystore.save(file, one, _new_passphrase(passphrase_file))
     party = Party(
@@ -77,7 +83,6 @@ def identity(
         keys=(one.key.public.hex(),),
         roles=tuple(sorted(set(role))),
     )
-    public = file.with_name(f"{file.name}.json")
     _write(public, party)
     value = {"key": str(file), "public": str(public), "party": party.id}
     return Outcome(value, lambda: f"key in {file}\nsend {public} to the founders; it holds no secret")
@@ -118,7 +123,7 @@ def ledger(
         ("modules", ", ".join(f"{module} v{version}" for module, version in genesis.modules.items())),
     ]
     value = {"file": str(output), "origin": genesis.chain.origin, "digest": genesis.chain.digest}
-    return Outcome(value, lambda: table(("genesis", "compare the digest with every founder"), rows))
+    return Outcome(value, lambda: facts("compare the digest with every founder", rows))
 
 
 def _modules(names: Sequence[str]) -> dict[str, int]:
@@ -136,13 +141,15 @@ def _new_passphrase(file: Path | None) -> bytes:
     return first
 
 
-def _write(path: Path, value: msgspec.Struct) -> None:
+def _check_new(path: Path) -> None:
+    """Before anything is made: a key without its public half would be of no use."""
     if path.exists():
         raise ConfigError("the file exists already; nothing was changed", where=str(path))
-    try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
-    except OSError as error:
-        raise ConfigError(os.strerror(error.errno or 0), where=str(path)) from error
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
+    _check_new(path)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
 def _read(path: Path, kind: type[PartOf]) -> PartOf:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grootboek._core import SigningKey
 from grootboek.errors import ConfigError
-from grootboek.node.keystore import BESIDE, Identity, unlock
+from grootboek.node.keystore import Identity, unlock
 from grootboek.types import Genesis
 
 __all__ = ["Keyring"]
@@ -47,6 +47,13 @@ class Keyring:
 
 
 def _files(path: Path) -> list[Path]:
+    """The key files in a folder; public halves (``NAME.json``) and hidden files lie beside them."""
+    if not path.exists():
+        raise ConfigError("No such file or directory", where=str(path))
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.iterdir() if file.is_file() and file.name != BESIDE)
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.is_file() and file.suffix != ".json" and not file.name.startswith(".")
+    )

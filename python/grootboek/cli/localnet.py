@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from grootboek.cli.exits import Exit, health_of
+from grootboek.cli.modules import find_module
 from grootboek.cli.options import Json
 from grootboek.cli.output import Outcome, table
 from grootboek.errors import ConfigError
@@ -19,13 +20,19 @@ app = App(name="localnet", help="Run a ledger of several replicas on this machin
 
 Dir = Annotated[Path, Parameter(name="--dir", help="The folder of the network.")]
 DEFAULT = Path("localnet")
+REPLICAS = 4
+MAX_REPLICAS = 100
+"""On one machine."""
+MAX_PORT = 65_535
 
 
 @app.command
 def start(
     *,
     folder: Dir = DEFAULT,
-    replicas: Annotated[int, Parameter(help="How many, where the network is founded now.")] = 4,
+    replicas: Annotated[
+        int | None, Parameter(help="How many, where the network is founded now (default: 4).")
+    ] = None,
     module: Annotated[
         tuple[str, ...],
         Parameter(negative=(), help="A module to activate (default: all that are installed)."),
@@ -39,8 +46,17 @@ def start(
     from grootboek.node.localnet import Localnet, create
 
     if not (folder / "genesis.json").exists():
-        create(folder, replicas, module or None, base_port=base_port)
+        count = REPLICAS if replicas is None else replicas
+        _check_numbers(count, base_port)
+        for name in module:
+            find_module(name)
+        create(folder, count, module or None, base_port=base_port)
     network = Localnet(folder)
+    founded = len(network.genesis.replicas)
+    if replicas not in {None, founded}:
+        raise ConfigError(
+            f"the network was founded with {founded} replicas, not {replicas}", where="--replicas"
+        )
     network.start()
     return _outcome(network)
 
@@ -79,6 +95,14 @@ def kill(
     return _outcome(network, Exit.OK)
 
 
+def _check_numbers(replicas: int, base_port: int | None) -> None:
+    """Before anything is written."""
+    if not 1 <= replicas <= MAX_REPLICAS:
+        raise ConfigError(f"must be 1 to {MAX_REPLICAS}", where="--replicas")
+    if base_port is not None and not 1 <= base_port <= MAX_PORT + 1 - 2 * replicas:
+        raise ConfigError(f"{2 * replicas} ports must lie in 1 to {MAX_PORT}", where="--base-port")
+
+
 def _open(folder: Path) -> "Localnet":
     from grootboek.node.localnet import Localnet
 
@@ -88,7 +112,8 @@ def _open(folder: Path) -> "Localnet":
 def _outcome(network: "Localnet", code: Exit | None = None) -> Outcome:
     processes = network.status()
     if code is None:
-        code = health_of(network.genesis.quorum, sum(process.ready for process in processes))
+        ready = sum(process.ready for process in processes)
+        code = health_of(network.genesis.quorum, len(processes), ready)
     value = {
         "dir": str(network.folder),
         "genesis": str(network.folder / "genesis.json"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from grootboek.client import AsyncClient
     from grootboek.ledger.module import Module
 
-__all__ = ["ClientFile", "Json", "Ledger", "suggest"]
+__all__ = ["ClientFile", "Json", "Ledger", "closest", "suggest"]
 
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON value instead of text.")]
 
@@ -75,7 +75,7 @@ class Ledger:
         """The same with what the file adds. Raises ConfigError."""
         path = self.config or DEFAULT_FILE
         if self.config is None and not path.exists():
-            return self
+            return self.checked()
         file, base = read_file(path), path.parent
         return Ledger(
             genesis=self.genesis or _beside(base, file.genesis),
@@ -84,7 +84,13 @@ class Ledger:
             passphrase_file=self.passphrase_file or _beside(base, file.passphrase_file),
             timeout=self.timeout if self.timeout is not None else file.timeout,
             config=path,
-        )
+        ).checked()
+
+    def checked(self) -> "Ledger":
+        """The same; raises ConfigError for a value that nothing can come of."""
+        if self.timeout is not None and not self.timeout > 0:
+            raise ConfigError(f"{self.timeout} is no number of seconds above 0", where="--timeout")
+        return self
 
     def load_genesis(self) -> Genesis:
         """The genesis file's content. Raises ConfigError where none is named, GenesisError."""
@@ -111,7 +117,7 @@ class Ledger:
 
         genesis = self.load_genesis()
         keys = (self.signer(),) if sign else ()
-        seconds = self.timeout or DEFAULT_SECONDS
+        seconds = DEFAULT_SECONDS if self.timeout is None else self.timeout
         return AsyncClient(genesis, self.node, keys, timeout=seconds, modules=modules)
 
 
@@ -119,6 +125,8 @@ def read_file(path: Path) -> ClientFile:
     """The ``[client]`` table of ``path``; raises ConfigError naming file and key."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("client", {})
+        if not isinstance(table, dict):
+            raise ConfigError("is no table", where=f"{path}: [client]")
     except OSError as error:
         raise ConfigError(os.strerror(error.errno or 0), where=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -139,5 +147,10 @@ def _beside(base: Path, name: str | None) -> Path | None:
 
 def suggest(word: str, known: "tuple[str, ...] | list[str]") -> str:
     """``; did you mean ...?`` where a known word is close to ``word``, else the known words."""
+    return closest(word, known) or f" (there are {', '.join(known)})"
+
+
+def closest(word: str, known: "tuple[str, ...] | list[str]") -> str:
+    """``; did you mean ...?`` where a known word is close to ``word``, else nothing."""
     close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f" (there are {', '.join(known)})"
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,24 +1,38 @@
 """What commands print: data on stdout, talk and errors on stderr, progress only on a terminal.
 
-Colour follows the terminal and NO_COLOR. rich is imported when something is printed, not before.
+With ``--json`` stdout has exactly one JSON value, also where the command fails. Colour follows the
+terminal and NO_COLOR.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from rich.console import Console
 
 from grootboek import plain
 from grootboek.cli.exits import Exit
 from grootboek.errors import GrootboekError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
-__all__ = ["Outcome", "Step", "moment", "progress", "report", "show", "table", "talk", "to_json"]
+__all__ = [
+    "Outcome",
+    "Step",
+    "console",
+    "facts",
+    "moment",
+    "progress",
+    "report",
+    "show",
+    "table",
+    "talk",
+    "to_json",
+]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -26,8 +40,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     value: object
     """What ``--json`` prints; bytes become lower-case hex."""
-    text: "Callable[[], RenderableType]"
-    """Makes what a person reads; called only when it is printed."""
+    text: "Callable[[], RenderableType | bytes]"
+    """Makes what is printed without ``--json``, and only then: for people, or bytes for a file."""
     exit: Exit = Exit.OK
 
 
@@ -37,10 +51,12 @@ def show(outcome: Outcome, *, json: bool) -> None:
         sys.stdout.write(to_json(outcome.value) + "\n")
         return
     text = outcome.text()
-    if isinstance(text, str):
+    if isinstance(text, bytes):
+        sys.stdout.buffer.write(text)
+    elif isinstance(text, str):
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
     else:
-        _console().print(text)
+        console().print(text)
 
 
 def to_json(value: object) -> str:
@@ -62,6 +78,12 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[object]], title: str 
     return view
 
 
+def facts(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values below a title: plain lines, so that no terminal breaks an id in two."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join((title, *(f"  {name:{width}}  {value}" for name, value in rows)))
+
+
 def moment(milliseconds: int) -> str:
     """Agreed time for people: ISO 8601, UTC."""
     return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="milliseconds")
@@ -79,13 +101,13 @@ def _cell(value: object) -> str:
 
 def talk(text: str) -> None:
     """Say something to the person who watches, on stderr."""
-    _console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+    console(stderr=True).print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def report(error: GrootboekError, *, json: bool) -> None:
-    """Say on stderr what went wrong, where, and what to do."""
+    """Say what went wrong, where, and what to do: on stderr, or as the JSON value on stdout."""
     if json:
-        sys.stderr.write(to_json({"error": _facts(error)}) + "\n")
+        sys.stdout.write(to_json({"error": _facts(error)}) + "\n")
         return
     from rich.text import Text
 
@@ -93,7 +115,7 @@ def report(error: GrootboekError, *, json: bool) -> None:
     for label, part in (("what ", error.detail), ("where", error.where), ("fix  ", error.fix)):
         if part:
             text.append_text(Text.assemble("  ", (label, "dim"), "  ", part, "\n"))
-    _console(stderr=True).print(text, end="", highlight=False, soft_wrap=True)
+    console(stderr=True).print(text, end="", highlight=False, soft_wrap=True)
 
 
 def _facts(error: GrootboekError) -> dict[str, str]:
@@ -117,7 +139,7 @@ def progress(label: str) -> Iterator[Step]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
 
         def step(done: int, total: int) -> None:
@@ -126,7 +148,13 @@ def progress(label: str) -> Iterator[Step]:
         yield step
 
 
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
+class _Console(Console):
+    """Leaves a closed pipe to ``app.run``, which knows that it is no failure."""
 
-    return Console(stderr=stderr)
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where text for people goes."""
+    return _Console(stderr=stderr)

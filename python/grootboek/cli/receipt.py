@@ -1,15 +1,14 @@
 """``grootboek receipt get`` and ``receipt verify``."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from grootboek.cli.options import Json, Ledger
-from grootboek.cli.output import Outcome, moment, table, talk
-from grootboek.errors import BadReceipt, ConfigError
+from grootboek.cli.output import Outcome, facts, moment, talk
+from grootboek.errors import BadReceipt, ConfigError, ProofError
 from grootboek.types import Genesis
 from grootboek.wire import Receipt
 
@@ -45,7 +44,7 @@ async def get(
         shown = {"transaction": transaction, "file": str(output), "form": form, "bytes": len(data)}
         return Outcome(shown, lambda: f"verified, and written to {output}")
     talk("verified")
-    return _printed(data, form, json=json)
+    return Outcome(msgspec.json.decode(data) if json else None, lambda: data)
 
 
 @app.command
@@ -63,18 +62,21 @@ def verify(
     from grootboek.client import Verifier
 
     genesis = (ledger or Ledger()).resolved().load_genesis()
-    proven = Verifier(genesis).verify_receipt(_read(file))
+    try:
+        proven = Verifier(genesis).verify_receipt(_read(file))
+    except ProofError as error:
+        raise type(error)(error.detail, where=": ".join(filter(None, (str(file), error.where)))) from error
     rows = [
         ("transaction", proven.transaction.hex()),
         ("signed by", ", ".join(key.hex() for key in proven.signers)),
-        ("log index", proven.index),
-        ("in a block up to", proven.height),
+        ("log index", str(proven.index)),
+        ("in a block up to", str(proven.height)),
         ("agreed time", moment(proven.time)),
         ("cosigned by", ", ".join(proven.checkpoint.replicas)),
     ]
     rows += [(f"record {r.index}", f"{r.module}.{r.name} v{r.version}: {r.outcome}") for r in proven.records]
     return Outcome(
-        {"verified": True, "proven": proven}, lambda: table(("verified", genesis.chain.origin), rows)
+        {"verified": True, "proven": proven}, lambda: facts(f"verified: {genesis.chain.origin}", rows)
     )
 
 
@@ -97,22 +99,9 @@ def spell(genesis: Genesis, receipt: Receipt, form: Form) -> bytes:
     return receipts.to_json(receipt) if form == "json" else receipts.encode(receipt)
 
 
-def _printed(data: bytes, form: Form, *, json: bool) -> Outcome:
-    if json:
-        import msgspec
-
-        return Outcome(msgspec.json.decode(data), str)
-    if form == "msgpack":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return Outcome(None, str)
-    return Outcome(None, data.decode)
-
-
 def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise BadReceipt(f"longer than {MAX_FILE_BYTES} bytes", where=str(file))
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigError(os.strerror(error.errno or 0), where=str(file)) from error
+    with file.open("rb") as opened:
+        data = opened.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise BadReceipt(f"longer than {MAX_FILE_BYTES} bytes")
+    return data

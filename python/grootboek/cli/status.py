@@ -16,23 +16,23 @@ __all__ = ["roots_equal", "status", "view"]
 
 Answers = Mapping[str, NodeStatus | GrootboekError]
 
-HEADINGS = ("replica", "height", "view", "lag", "pool", "peers", "state", "backend", "note")
+HEADINGS = ("replica", "height", "view", "lag", "pool", "peers", "state", "backend")
 ROOT_DIGITS = 8
 
 
 async def status(*, ledger: Ledger | None = None, json: Json = False) -> Outcome:
     """Show every replica: height, view, lag, state root, and what is wrong.
 
-    Exit code 0 where all are well, 6 where a quorum is, 5 where none is, 1 where two replicas at one
-    height have different states.
+    Exit code 0 where all that were asked are well, 6 where a quorum can be, 5 where none can, 1 where
+    two replicas at one height have different states.
     """
     ledger = (ledger or Ledger()).resolved()
     async with ledger.client() as client:
         answers = await client.status()
         genesis = client.genesis
     equal = roots_equal(answers)
-    quorum, well = genesis.quorum, sum(isinstance(a, NodeStatus) and not a.reasons for a in answers.values())
-    code = health_of(quorum, well) if equal else Exit.FAILED
+    well = sum(isinstance(a, NodeStatus) and not a.reasons for a in answers.values())
+    code = health_of(genesis.quorum, len(answers), well) if equal else Exit.FAILED
     value = {
         "chain": genesis.chain.origin,
         "health": code.name.lower(),
@@ -52,13 +52,23 @@ def roots_equal(answers: Answers) -> bool:
 
 
 def view(answers: Answers) -> "RenderableType":
-    """The table for people."""
-    return table(HEADINGS, [_row(name, answer) for name, answer in answers.items()])
+    """The table for people; below it, what is wrong with whom."""
+    from rich.console import Group
+    from rich.text import Text
+
+    notes = [Text(f"{name}: {note}") for name, answer in answers.items() for note in _notes(answer)]
+    return Group(table(HEADINGS, [_row(name, answer) for name, answer in answers.items()]), *notes)
+
+
+def _notes(answer: NodeStatus | GrootboekError) -> tuple[str, ...]:
+    if isinstance(answer, GrootboekError):
+        return (f"{answer.code} {answer.title}: {answer.detail}",)
+    return (*answer.reasons, *answer.errors)
 
 
 def _row(name: str, answer: NodeStatus | GrootboekError) -> tuple[object, ...]:
     if isinstance(answer, GrootboekError):
-        return (name, *[None] * (len(HEADINGS) - 2), f"{answer.code} {answer.title}: {answer.detail}")
+        return (name, *["-"] * (len(HEADINGS) - 1))
     connected = sum(peer.connected for peer in answer.peers)
     return (
         name,
@@ -69,7 +79,6 @@ def _row(name: str, answer: NodeStatus | GrootboekError) -> tuple[object, ...]:
         f"{connected}/{len(answer.peers)}",
         answer.root.hex()[:ROOT_DIGITS],
         answer.backend,
-        "; ".join((*answer.reasons, *answer.errors)),
     )
 
 

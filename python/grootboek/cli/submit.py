@@ -9,7 +9,7 @@ from grootboek.cli.exits import Exit
 from grootboek.cli.fields import read_fields
 from grootboek.cli.modules import find_command, find_module
 from grootboek.cli.options import Json, Ledger
-from grootboek.cli.output import Outcome, moment, table, talk
+from grootboek.cli.output import Outcome, facts, moment, talk
 
 __all__ = ["submit"]
 
@@ -60,4 +60,4 @@ async def submit(
         ("agreed time", moment(result.time)),
     ]
     exit_code = Exit.OK if result.applied else Exit.REFUSED
-    return Outcome(shown, lambda: table(("final", genesis.chain.origin), rows), exit_code)
+    return Outcome(shown, lambda: facts(f"final: {genesis.chain.origin}", rows), exit_code)
