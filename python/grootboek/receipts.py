@@ -179,7 +179,9 @@ def _from_text(genesis: Genesis, text: str) -> Receipt:
 def _certificate(genesis: Genesis, checkpoint: bytes, extra: _Extra) -> tuple[Certificate, tuple[int, bytes]]:
     """The certificate and the log signature that the note's lines stand for."""
     epoch = wire.decode_block(extra.block).epoch
-    _, size, root, (log_line, *lines) = notes.parse_note(checkpoint)
+    origin, size, root, (log_line, *lines) = notes.parse_note(checkpoint)
+    if origin != genesis.chain.origin:
+        raise BadReceipt(f"it is of the ledger {origin}, not of {genesis.chain.origin}")
     logs = {notes.log_key_id(genesis.chain, replica.log_key): i for i, replica in enumerate(genesis.replicas)}
     log = (logs[log_line[1][:4]], log_line[1][4:])
     replicas = {

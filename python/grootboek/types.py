@@ -183,7 +183,8 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         except OSError as error:
             raise GenesisError(str(error.strerror), where=str(path)) from error
         except GenesisError as error:
-            raise GenesisError(error.detail, where=f"{path}:{error.where}") from error
+            where = f"{path}:{error.where}" if error.where else str(path)
+            raise GenesisError(error.detail, where=where) from error
         return genesis
 
     @classmethod

@@ -12,6 +12,10 @@ from grootboek.cli.app import COMMANDS, build, run
 from grootboek.cli.exits import MEANING, Exit, exit_of
 from grootboek.errors import CATALOGUE
 from grootboek.ledger.execution import RESERVED
+from grootboek.modules.importing import Staging
+from grootboek.modules.tax import Tax
+from grootboek.node.localnet import create
+from grootboek.types import Genesis
 
 NAMES = [name for _, name, _, _ in COMMANDS]
 
@@ -103,6 +107,24 @@ def test_explain_without_a_code_lists_them(capsys: pytest.CaptureFixture[str]) -
 def test_explain_knows_the_reasons_of_modules(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "version-mismatch", "--json"]) == Exit.OK
     assert "records" in json.loads(capsys.readouterr().out)["modules"]
+
+
+def test_explain_takes_a_rule_as_imports_print_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "BR-CO-15", "--json"]) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["reason"] == "br-co-15"
+
+
+def test_a_dry_run_leaves_nothing_to_be_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create(tmp_path / "net", 1, name="dry/run")
+    rates = str(tmp_path / "rates.csv")
+    Path(rates).write_text("country,category,rate,valid_from,valid_until\nNL,S,21,2020-01-01,\n")
+    line = ["import", "tax", rates, "--genesis", str(tmp_path / "net/genesis.json"), "--dry-run", "--json"]
+    for _ in range(2):
+        assert run(line) == Exit.OK
+        assert json.loads(capsys.readouterr().out)["accepted"] == 1
+    genesis = Genesis.load(tmp_path / "net/genesis.json")
+    with Staging(tmp_path / "net/imports", genesis.chain, Tax) as staging:
+        assert staging.pending() == []
 
 
 def test_explain_says_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:

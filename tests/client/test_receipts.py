@@ -4,6 +4,7 @@ import base64
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from grootboek import receipts
 from grootboek.client.transactions import Prepared
@@ -99,6 +100,13 @@ def test_a_text_in_another_spelling_is_refused(ledger: SmallLedger, transactions
     text = receipts.to_text(ledger.genesis, ledger.receipt(transactions[0]))
     with pytest.raises(BadReceipt):
         receipts.from_text(ledger.genesis, text.replace("index ", "index 0").encode())
+
+
+def test_the_text_of_another_ledger_says_so(ledger: SmallLedger, transactions: list[Prepared]) -> None:
+    other = structs.replace(ledger.genesis, name="other.example/ledger")
+    text = receipts.to_text(ledger.genesis, ledger.receipt(transactions[0]))
+    with pytest.raises(BadReceipt, match=f"it is of the ledger {ledger.genesis.chain.origin}"):
+        receipts.from_text(other, text.encode())
 
 
 def test_upper_case_hex_is_refused(ledger: SmallLedger, transactions: list[Prepared]) -> None:

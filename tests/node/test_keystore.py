@@ -216,6 +216,11 @@ def test_unlock_finds_the_passphrase_beside_the_file(file: Path, identity: Ident
         unlock(file, file.with_name("other"), Identity)
 
 
+def test_a_missing_key_file_is_told_before_a_passphrase_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="No such file"):
+        unlock(tmp_path / "none", None, Identity)
+
+
 def test_made_passphrases_differ_and_are_text() -> None:
     assert new_passphrase() != new_passphrase()
     assert len(bytes.fromhex(new_passphrase().decode())) == 16

@@ -136,6 +136,12 @@ def test_an_unknown_module(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_that_cannot_be_founded_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(GenesisError):
+        create(tmp_path, 0, ["records"], registry=REGISTRY)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_free_ports_are_free_and_differ() -> None:
     ports = free_ports(5)
     assert len(set(ports)) == 5
@@ -201,6 +207,12 @@ def test_a_daemon_that_ends_is_reported_with_its_last_words(
     monkeypatch.setenv("FAKE_DAEMON", "dies")
     with pytest.raises(Unavailable, match="replica-0: the daemon ended: the disk is gone"):
         net.start([0])
+
+
+def test_the_last_words_of_a_daemon_are_its_whole_report(net: Localnet) -> None:
+    log = "starting\nerror GB-5001 the configuration is wrong\n  what   cannot listen\n  fix    Correct it.\n"
+    (net.replica_folder(0) / "log.txt").write_text(log)
+    assert net._log_tail(0) == "error GB-5001 the configuration is wrong; what cannot listen; fix Correct it."
 
 
 def test_a_daemon_that_does_not_get_ready_is_reported_with_its_reason(

@@ -10,6 +10,7 @@ latency counts from that time, so a stall shows in all that it delayed.
 """
 
 import asyncio
+import contextlib
 import gc
 import sys
 import time
@@ -241,4 +242,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -35,6 +35,7 @@ MEANING = {
 _BY_ERROR: tuple[tuple[type[errors.GrootboekError], Exit], ...] = (
     (errors.ProofError, Exit.UNVERIFIED),
     (errors.Damaged, Exit.UNVERIFIED),
+    (errors.Diverged, Exit.UNVERIFIED),
     (errors.TransactionError, Exit.REFUSED),
     (errors.Rejected, Exit.REFUSED),
     (errors.ConfigError, Exit.USAGE),

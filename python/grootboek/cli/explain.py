@@ -34,7 +34,7 @@ def explain(
     if code is None:
         return _everything()
     wanted = code.upper() if code.upper().startswith("GB") else f"GB-{code}"
-    return _error(wanted) if wanted in CATALOGUE else _reason(code, wanted)
+    return _error(wanted) if wanted in CATALOGUE else _reason(code.lower(), wanted)
 
 
 def _everything() -> Outcome:

@@ -91,7 +91,13 @@ async def import_files(
         progress(f"importing into {module}") as step,
     ):
         staged = stage(
-            kind, files, vault=vault, staging=staging, options=options, progress=lambda at: step(at.rows, 0)
+            kind,
+            files,
+            vault=vault,
+            staging=staging,
+            options=options,
+            keep=not dry_run,
+            progress=lambda at: step(at.rows, 0),
         )
         if not dry_run:
             paths = keys or ((ledger.key,) if ledger.key else ())

@@ -182,6 +182,7 @@ def unlock(path: Path, passphrase_file: Path | None, kind: type[K]) -> K:
     """Load a key file with the passphrase from ``passphrase_file``, else from the file ``.passphrase``
     beside the key file (test networks have one), else from a prompt; raises KeyFileError.
     """
+    _read_private(path)  # a missing file is told before a passphrase is asked for
     beside = path.with_name(BESIDE)
     if passphrase_file is None and beside.exists():
         passphrase_file = beside

@@ -77,7 +77,7 @@ def create(
     active = [registry.load(module) for module in (registry.names if modules is None else modules)]
     ports = _ports(2 * replicas, base_port)
     keys = [ReplicaKeys.generate(f"replica-{k}") for k in range(replicas)]
-    parties = _write_identities(folder / "keys", sorted({role for m in active for role in m.roles}))
+    identities = _identities(sorted({role for module in active for role in module.roles}))
     genesis = Genesis(
         name=name,
         time=time.time_ns() // 1_000_000,
@@ -87,9 +87,13 @@ def create(
             one.public(f"127.0.0.1:{ports[2 * k]}", f"127.0.0.1:{ports[2 * k + 1]}")
             for k, one in enumerate(keys)
         ),
-        parties=parties,
+        parties=tuple(
+            Party(id=secrets.token_hex(PARTY_BYTES), keys=(one.key.public.hex(),), roles=roles)
+            for one, roles in identities
+        ),
     )
     genesis.check()
+    _write_identities(folder / "keys", [one for one, _ in identities])
     for one in keys:
         _write_replica(folder / one.name, one)
     (folder / "grootboek.toml").write_text('[client]\ngenesis = "genesis.json"\n', encoding="utf-8")
@@ -113,16 +117,18 @@ def free_ports(count: int) -> list[int]:
     raise ConfigError(f"there are no {count} free ports from {PORTS.start} to {PORTS.stop}")
 
 
-def _write_identities(folder: Path, roles: Iterable[str]) -> tuple[Party, ...]:
+def _identities(roles: Iterable[str]) -> list[tuple[Identity, tuple[str, ...]]]:
+    """One identity without a role, and one for each role; nothing is written yet."""
+    named: list[tuple[str, tuple[str, ...]]] = [(CLIENT, ())]
+    named += [(role.replace(".", "-"), (role,)) for role in roles]
+    return [(Identity.generate(name), held) for name, held in named]
+
+
+def _write_identities(folder: Path, identities: Iterable[Identity]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     passphrase = _write_passphrase(folder)
-    parties = []
-    for name, held in [(CLIENT, ()), *((role.replace(".", "-"), (role,)) for role in roles)]:
-        identity = Identity.generate(name)
-        save(folder / name, identity, passphrase, GENERATED)
-        key = identity.key.public.hex()
-        parties.append(Party(id=secrets.token_hex(PARTY_BYTES), keys=(key,), roles=held))
-    return tuple(parties)
+    for identity in identities:
+        save(folder / identity.name, identity, passphrase, GENERATED)
 
 
 def _write_replica(folder: Path, keys: ReplicaKeys) -> None:
@@ -284,7 +290,9 @@ class Localnet:
     def _log_tail(self, k: int) -> str:
         with contextlib.suppress(OSError), (self.replica_folder(k) / "log.txt").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-            return file.read().decode(errors="replace").strip().rpartition("\n")[2]
+            lines = file.read().decode(errors="replace").strip().split("\n")
+            report = [i for i, line in enumerate(lines) if line.startswith("error GB-")]
+            return "; ".join(" ".join(line.split()) for line in lines[report[-1] if report else -1 :])
         return "it left no log"
 
 

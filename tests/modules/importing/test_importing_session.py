@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grootboek.errors import Damaged, ImportFileError, StorageError
+from grootboek.errors import ConfigError, Damaged, ImportFileError, StorageError
 from grootboek.modules.importing import (
     Options,
     Prepared,
@@ -266,9 +266,14 @@ def test_a_format_may_be_told(tmp_path: Path, vault: Vault, staging: Staging) ->
     columns = {"key": "Sleutel", "text": "Tekst"}
     told = Options(format="lines", columns=columns)
     assert stage(Lines, [path], vault=vault, staging=staging, options=told).accepted == 1
-    wrong = Options(format="xml")
-    result = stage(Lines, [path], vault=vault, staging=staging, options=wrong)
-    assert result.files[0].refused[0].problems[0].message == "no format 'xml'; there are lines"
+    with pytest.raises(ConfigError, match="no format 'xml'; there are lines"):
+        stage(Lines, [path], vault=vault, staging=staging, options=Options(format="xml"))
+
+
+def test_a_setting_that_no_importer_knows_is_refused(tmp_path: Path, vault: Vault, staging: Staging) -> None:
+    path = table(tmp_path, "a,1,")
+    with pytest.raises(ConfigError, match="no setting 'colour'; there is none"):
+        stage(Lines, [path], vault=vault, staging=staging, options=Options(settings={"colour": "red"}))
 
 
 def test_mapped_columns_are_enough_to_find_the_format(tmp_path: Path, vault: Vault, staging: Staging) -> None:

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final
@@ -124,6 +124,8 @@ class Importer(ABC):
     module: ClassVar[type[Module]]
     sequential: ClassVar[bool] = False
     """Whether each transaction must wait for the one before it, because rows build on one another."""
+    settings: ClassVar[Mapping[str, Sequence[str] | None]] = {}
+    """What ``--setting`` may set, with the values that are allowed; None for any value."""
 
     @abstractmethod
     def recognises(self, source: Source, options: Options) -> bool:

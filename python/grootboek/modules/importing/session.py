@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from grootboek.errors import ImportFileError
+from grootboek.errors import ConfigError, ImportFileError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing.model import Importer, Options, Problem, Refusal, Row, Source
 from grootboek.modules.importing.staging import TRANSACTION_COMMANDS, Prepared, Staging, TooLarge
@@ -139,7 +139,7 @@ def stage(
     a path that does not exist raises ImportFileError before anything is staged. Vault and staging are
     durable when this returns; nothing was sent. ``commands``: how many a transaction takes. Without
     ``keep`` (a dry run) both are as before, and the report only says what would be staged. Raises
-    StorageError, MissingExtra.
+    ConfigError for options that are none, StorageError, MissingExtra.
     """
     with nullcontext() if keep else _undone(vault, staging):
         return _stage(module, files, _Context(vault, staging, options or Options()), commands, progress)
@@ -220,8 +220,9 @@ def _stage(
     commands: int,
     progress: Callable[[Progress], None] | None,
 ) -> Report:
-    sources = [Source(path) for path in _expand(files)]
     known = importers(module)
+    _check_options(known, context.options)
+    sources = [Source(path) for path in _expand(files)]
     reports = [FileReport(str(source.path)) for source in sources]
     rows = itertools.chain.from_iterable(
         _read(reports[i], i, source, known, context) for i, source in enumerate(sources)
@@ -238,6 +239,20 @@ def _stage(
     used = {file.format for file in reports if file.format}
     context.staging.arrange(sequential=any(known[name].sequential for name in used), commands=commands)
     return report(Report(tuple(reports)), context.staging)
+
+
+def _check_options(known: Mapping[str, Importer], options: Options) -> None:
+    """Raises ConfigError for a format or a setting that no importer of the module knows."""
+    if options.format is not None and options.format not in known:
+        raise ConfigError(f"no format {options.format!r}; there are {', '.join(known)}", where="--format")
+    allowed = {name: values for importer in known.values() for name, values in importer.settings.items()}
+    for name, value in options.settings.items():
+        if name not in allowed:
+            there = f"there are {', '.join(sorted(allowed))}" if allowed else "there is none"
+            raise ConfigError(f"no setting {name!r}; {there}", where="--setting")
+        values = allowed[name]
+        if values is not None and value not in values:
+            raise ConfigError(f"{name}={value} is not one of {', '.join(values)}", where="--setting")
 
 
 class _Undo(Exception):
@@ -273,10 +288,6 @@ def _choose(source: Source, known: Mapping[str, Importer], options: Options) -> 
     if source.size == 0:
         raise ImportFileError("the file is empty", where=str(source.path))
     if options.format is not None:
-        if options.format not in known:
-            raise ImportFileError(
-                f"no format {options.format!r}; there are {', '.join(known)}", where=str(source.path)
-            )
         return options.format
     for name, importer in known.items():
         if importer.recognises(source, options):

@@ -7,7 +7,6 @@ import msgspec
 from msgspec import Struct
 
 from grootboek._core import digest
-from grootboek.errors import ImportFileError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing import (
     BadField,
@@ -93,8 +92,6 @@ _STATUS: Final[dict[str, Literal["ok", "returned"] | None]] = {
 }
 _SWITCH: Final = ("yes", "no")
 _KINDS: Final[dict[str, Kind]] = {"year": "year", "quarter": "quarter", "month": "month", "week": "week"}
-_SETTINGS: Final = {"scheme": None, "currency": None, "open": _SWITCH, "appropriate": _SWITCH}
-"""What may be set; None for any value."""
 _OPENING: Final = b"grootboek/1 opening balance\n"
 _DAY_MS: Final = 86_400_000
 
@@ -128,6 +125,12 @@ class BenefitListImporter(Importer):
     """Reads benefit lists: the columns are ``BENEFIT_COLUMNS``."""
 
     module: ClassVar[type[Module]] = Welfare
+    settings: ClassVar[Mapping[str, Sequence[str] | None]] = {
+        "scheme": None,
+        "currency": None,
+        "open": _SWITCH,
+        "appropriate": _SWITCH,
+    }
 
     def recognises(self, source: Source, options: Options) -> bool:
         """Any table: which column is which, ``--map`` may have to say."""
@@ -141,7 +144,6 @@ class BenefitListImporter(Importer):
         Settings: ``scheme`` and ``currency`` stand in for the columns; ``open=no`` and
         ``appropriate=no`` leave schemes and their opening balances to others.
         """
-        _check_settings(source, options)
         seen: set[tuple[str, str, str, str, int]] = set()
 
         def build(record: Record) -> Row:
@@ -185,17 +187,6 @@ def _columns(options: Options) -> Sequence[Column]:
         msgspec.structs.replace(column, required=column.required and column.name not in given)
         for column in BENEFIT_COLUMNS
     ]
-
-
-def _check_settings(source: Source, options: Options) -> None:
-    for name, value in options.settings.items():
-        if name not in _SETTINGS:
-            raise ImportFileError(
-                f"--setting names {name!r}; there are {', '.join(sorted(_SETTINGS))}", where=str(source.path)
-            )
-        values = _SETTINGS[name]
-        if values is not None and value not in values:
-            raise ImportFileError(f"--setting {name} is neither yes nor no", where=str(source.path))
 
 
 def _benefit(record: Record, options: Options) -> Benefit:

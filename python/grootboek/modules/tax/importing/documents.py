@@ -10,7 +10,7 @@ organisation that is told the ids which the tax authority gave binds them first 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -33,10 +33,13 @@ from grootboek.modules.tax.terms import (
 )
 from grootboek.modules.vault import Vault
 
-__all__ = ["SCHEME", "Document", "PartyData", "rows", "vat_country"]
+__all__ = ["SCHEME", "SETTINGS", "Document", "PartyData", "rows", "vat_country"]
 
 SCHEME: Final = "tax"
 """The vault's scheme of taxpayer ids."""
+
+SETTINGS: Final[Mapping[str, Sequence[str] | None]] = {"register": ("yes", "no")}
+"""What importers of invoices may be told: whether they register the parties that they meet."""
 
 LINES_MAX: Final = 500
 """Invoices with more lines are reported with their lines merged by category and rate."""

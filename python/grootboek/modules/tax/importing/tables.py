@@ -24,7 +24,7 @@ from grootboek.modules.importing import (
 )
 from grootboek.modules.tax import Tax
 from grootboek.modules.tax.codes import CATEGORIES
-from grootboek.modules.tax.importing.documents import Document, PartyData, rows, vat_country
+from grootboek.modules.tax.importing.documents import SETTINGS, Document, PartyData, rows, vat_country
 from grootboek.modules.tax.module import AUTHORITY
 from grootboek.modules.tax.terms import Breakdown, Line, SetRate, Totals
 from grootboek.modules.vault import Vault
@@ -73,6 +73,7 @@ class InvoiceTableImporter(Importer):
     """Reads invoices from CSV: the columns are ``INVOICE_COLUMNS``."""
 
     module: ClassVar[type[Module]] = Tax
+    settings = SETTINGS
 
     def recognises(self, source: Source, options: Options) -> bool:
         """By the names in the header."""

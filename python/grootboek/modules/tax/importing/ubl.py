@@ -13,7 +13,7 @@ from grootboek.modules.money import exponent
 from grootboek.modules.tax import Tax
 from grootboek.modules.tax.codes import CATEGORIES, CREDIT_TYPES, INVOICE_TYPES
 from grootboek.modules.tax.importing import xml
-from grootboek.modules.tax.importing.documents import Document, PartyData, rows, vat_country
+from grootboek.modules.tax.importing.documents import SETTINGS, Document, PartyData, rows, vat_country
 from grootboek.modules.tax.terms import Accounting, Adjustment, Breakdown, Line, Totals
 from grootboek.modules.vault import Vault
 
@@ -55,6 +55,7 @@ class UblImporter(Importer):
     """Reads UBL 2.1 invoices and credit notes."""
 
     module: ClassVar[type[Module]] = Tax
+    settings = SETTINGS
 
     def recognises(self, source: Source, options: Options) -> bool:
         """Every XML file: what is no invoice is refused by name."""
