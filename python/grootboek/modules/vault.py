@@ -13,11 +13,9 @@ unreadable only as far as the key file is kept apart from them.
 
 import hmac
 import os
-import sqlite3
 import stat
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,8 +23,9 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from grootboek.errors import Damaged, KeyFileError, StorageError
+from grootboek.errors import Damaged, KeyFileError
 from grootboek.modules.commitments import SALT_BYTES, Opening, commit
+from grootboek.modules.sqlite import SqliteFile, make_folder
 
 __all__ = ["KEY_BYTES", "PSEUDONYM_BYTES", "Vault"]
 
@@ -47,7 +46,7 @@ CREATE TABLE IF NOT EXISTS fields (
 """
 
 
-class Vault:
+class Vault(SqliteFile):
     """One organisation's vault. Not for use by several threads at once."""
 
     def __init__(self, path: Path | str, key: bytes) -> None:
@@ -56,13 +55,10 @@ class Vault:
         Raises KeyFileError where the key is not the vault's, Damaged where the file is no vault,
         StorageError where the disk refuses.
         """
-        self._where = str(path)
+        super().__init__(path, _SCHEMA)
         self._seal = AESGCM(key)
         self._index_key = hmac.digest(key, b"identities", "sha256")
         self._keys: dict[bytes, AESGCM] = {}
-        self._depth = 0
-        with self._errors():
-            self._db = sqlite3.connect(self._where, check_same_thread=False, isolation_level=None)
         try:
             self._prepare()
         except BaseException:
@@ -75,41 +71,17 @@ class Vault:
 
         Keep the key file on other storage where you can: ``Vault(path, key)`` takes it from anywhere.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StorageError(error.strerror or str(error), where=str(folder)) from error
+        make_folder(folder)
         return cls(folder / "vault.sqlite", key_file(folder / "vault.key"))
 
     def close(self) -> None:
         """Close the file; data keys are forgotten."""
         self._keys.clear()
-        self._db.close()
+        super().close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Make all changes inside durable together, or none of them; may be nested."""
-        with self._errors():
-            if self._depth == 0:
-                self._db.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-                if self._depth == 1:
-                    self._db.execute("COMMIT")
-            except BaseException:
-                if self._depth == 1:
-                    self._keys.clear()
-                    self._db.execute("ROLLBACK")
-                raise
-            finally:
-                self._depth -= 1
+    def _undo(self) -> None:
+        self._keys.clear()
+        super()._undo()
 
     def pseudonym(self, scheme: str, *identity: str) -> bytes:
         """The random id of a person in a scheme, made when it is first asked for.
@@ -188,9 +160,8 @@ class Vault:
 
     def _prepare(self) -> None:
         with self._errors():
-            for pragma in ("secure_delete = ON", "journal_mode = DELETE", "synchronous = FULL"):
+            for pragma in ("secure_delete = ON", "journal_mode = DELETE"):
                 self._db.execute(f"PRAGMA {pragma}")
-            self._db.executescript(_SCHEMA)
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('check', ?)", (self._wrap(_CHECK, b""),))
             (sealed,) = self._db.execute("SELECT value FROM meta WHERE name = 'check'").fetchone()
         if self._where != ":memory:":
@@ -244,15 +215,6 @@ class Vault:
             return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated)
         except (InvalidTag, ValueError):
             raise Damaged("a sealed field does not open", where=self._where) from None
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(str(error), where=self._where) from error
-        except sqlite3.DatabaseError as error:
-            raise Damaged(str(error), where=self._where) from error
 
 
 def key_file(path: Path) -> bytes:

@@ -7,18 +7,16 @@ because he forgot, submits the same bytes, and the ledger answers with the first
 
 import itertools
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from msgspec import Struct
 
 from grootboek._core import digest
-from grootboek.errors import Damaged, StorageError
 from grootboek.ledger.module import Module
 from grootboek.modules.importing.model import Row, Source, Step
+from grootboek.modules.sqlite import SqliteFile, make_folder
 from grootboek.types import Chain, Limits
 from grootboek.wire import APPLIED, Command, encode
 
@@ -64,58 +62,19 @@ class Prepared(Struct, frozen=True):
     """The transaction's bytes once they were made (``Staging.keep``)."""
 
 
-class Staging:
+class Staging(SqliteFile):
     """The staged steps of one ledger and module. Not for use by several threads at once."""
 
     def __init__(
         self, folder: Path, chain: Chain, module: type[Module], *, limits: Limits | None = None
     ) -> None:
         """Open or make ``folder/<chain id>-<module>.sqlite``; raises StorageError or Damaged."""
-        self._path = folder / f"{chain.id.hex()}-{module.name}.sqlite"
+        make_folder(folder)
+        super().__init__(folder / f"{chain.id.hex()}-{module.name}.sqlite", _SCHEMA)
         self._module = module
         self.reasons = module.reasons
         """What the module says about each of its refusals."""
         self._limits = limits or Limits()
-        self._depth = 0
-        with self._errors():
-            _make(folder)
-            self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-            try:
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._db.executescript(_SCHEMA)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    # --- staging ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Make all changes inside durable together, or none of them; may be nested."""
-        with self._errors():
-            if self._depth == 0:
-                self._db.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-                if self._depth == 1:
-                    self._db.execute("COMMIT")
-            except BaseException:
-                if self._depth == 1:
-                    self._db.execute("ROLLBACK")
-                raise
-            finally:
-                self._depth -= 1
 
     def add(self, source: Source, row: Row) -> bool:
         """Stage a row's steps inside a ``batch``; whether any of them is new.
@@ -263,15 +222,6 @@ class Staging:
         rows = self._db.execute("SELECT command FROM steps WHERE batch = ? ORDER BY place", (number,))
         return tuple(bytes(command) for (command,) in rows)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise StorageError(str(error), where=str(self._path)) from error
-        except sqlite3.DatabaseError as error:
-            raise Damaged(str(error), where=str(self._path)) from error
-
 
 class TooLarge(ValueError):
     """A command is larger than the ledger takes; the argument is its size in bytes."""
@@ -298,10 +248,3 @@ def _pack(steps: Iterable[_Waiting], commands: int, room: int) -> Iterator[list[
 
 def _nonce() -> int:
     return secrets.randbits(63)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StorageError(error.strerror or str(error), where=str(folder)) from error
