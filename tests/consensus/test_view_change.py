@@ -12,6 +12,7 @@ from grootboek.consensus import (
     Config,
     Effect,
     Event,
+    Execute,
     FetchBodies,
     Position,
     Received,
@@ -24,6 +25,7 @@ from grootboek.consensus import (
 from grootboek.consensus.newview import proposal_in
 from grootboek.wire import (
     Certificate,
+    Commit,
     Envelope,
     NewView,
     Prepare,
@@ -144,6 +146,23 @@ def test_a_view_is_given_time_when_others_have_gone_further_already() -> None:
     assert waits in replica.effects
     replica.tell(TimerFired(Timer.NEW_VIEW))
     assert [m.view for m in replica.said if isinstance(m, ViewChange)] == [1, 2]
+
+
+def test_a_block_that_is_not_certified_is_waited_for_and_then_the_view_is_left() -> None:
+    """All is executed here, and others that left the view are too few to take this replica along."""
+    replica = Told(0)
+    block = Ledger().execute(1, START_MS, (BODY,))
+    replica.tell(Submitted(BODY, 10, 1_000, own=False))
+    value = next(m for m in replica.said if isinstance(m, PrePrepare))
+    vote = value_digest(CHAIN, 0, 1, value.time, value.batches)
+    replica.tell(*(signed(i, Prepare(0, 1, vote)) for i in (1, 2)))
+    replica.tell(*(signed(i, Commit(0, 1, vote)) for i in (1, 2)))
+    assert Execute(1, value.time, value.batches) in replica.effects
+    replica.tell(block)
+    assert not replica.core.known
+    assert replica.core.running(Timer.PROGRESS)
+    replica.tell(TimerFired(Timer.PROGRESS))
+    assert [m.view for m in replica.said if isinstance(m, ViewChange)] == [1]
 
 
 def test_bodies_that_o_names_are_fetched_at_once(stable: Certificate) -> None:

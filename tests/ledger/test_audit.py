@@ -204,7 +204,7 @@ def test_what_a_crash_has_torn_is_counted_and_left_alone() -> None:
     for length in range(len(last)):
         disk = world.disk.copy()
         disk.now[SEGMENT] = data + last[:length]
-        report = audit(GENESIS, disk, REGISTRY, None, own)
+        report = audit(GENESIS, disk, REGISTRY, None, cosigned=own)
         assert (report.size, report.tail_bytes) == (own[-1][0], length)
         assert disk.operations == 0
     world.open(disk=disk, state=State())
@@ -214,10 +214,10 @@ def test_what_a_crash_has_torn_is_counted_and_left_alone() -> None:
 def test_each_byte_that_was_not_synced_counts_because_it_was_cosigned() -> None:
     world, own = killed()
     synced = world.ledger._log.position(6)
-    assert audit(GENESIS, world.disk, REGISTRY, None, own).tail_bytes == 0
+    assert audit(GENESIS, world.disk, REGISTRY, None, cosigned=own).tail_bytes == 0
     for offset in range(synced, len(world.disk.now[SEGMENT])):
         with pytest.raises(Damaged, match=rf"{SEGMENT}, byte \d+"):
-            audit(GENESIS, world.disk.flipped(SEGMENT, offset, offset % 8), REGISTRY, None, own)
+            audit(GENESIS, world.disk.flipped(SEGMENT, offset, offset % 8), REGISTRY, None, cosigned=own)
 
 
 def test_a_flip_in_the_log_is_placed_in_its_block_though_other_files_contradict_too(large: World) -> None:
@@ -243,7 +243,7 @@ def test_what_execution_cannot_know_is_placed_by_the_roots_that_are_right(large:
     disk = large.disk.copy()
     disk.now[SEGMENT] = disk.now[SEGMENT][:place] + raw + disk.now[SEGMENT][place + len(raw) :]
     with pytest.raises(Damaged, match=rf"entries {before.index + 1} to {block.index} ") as caught:
-        audit(GENESIS, disk, REGISTRY, None, own)
+        audit(GENESIS, disk, REGISTRY, None, cosigned=own)
     assert caught.value.where == f"{SEGMENT}, byte {large.ledger._log.position(block.start)}"
 
 

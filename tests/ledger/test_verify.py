@@ -91,6 +91,14 @@ def test_a_log_without_its_journal_is_damage(folder: Path) -> None:
         verify(folder)
 
 
+def test_a_log_that_lost_what_its_journal_calls_durable_is_damage(folder: Path) -> None:
+    for path in [*(folder / "log").iterdir(), *(folder / "snapshots").iterdir()]:
+        path.unlink()
+    (folder / SEGMENT).write_bytes(b"")
+    with pytest.raises(Damaged, match="the journal names"):
+        verify(folder)
+
+
 def test_a_folder_where_no_replica_has_run_is_not_called_right(folder: Path) -> None:
     other = folder.parent / "keys"
     other.mkdir()

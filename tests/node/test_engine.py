@@ -238,6 +238,21 @@ def test_evidence_is_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
 # --- the journal ---------------------------------------------------------------------------------
 
 
+def test_without_the_log_that_its_journal_calls_durable_a_replica_does_not_start() -> None:
+    """Damage where the log was synced and is not marked so yet looks torn: the journal knows better."""
+    cluster = Cluster().start()
+    cluster.commit(1)
+    cluster.run(300)
+    replica = cluster.replicas[1]
+    assert replica.engine.replica.low > 0
+    cluster.commit(2)  # syncs the journal, and with it what it remembers of the first block
+    replica.kill()
+    name = next(name for name in replica.disk.files() if name.startswith("log/0"))
+    replica.disk.truncate(name, 10)
+    with pytest.raises(Damaged, match="were durable, says the journal"):
+        replica.boot()
+
+
 def test_without_its_journal_a_replica_with_a_log_does_not_start() -> None:
     cluster = Cluster().start()
     cluster.commit(1)

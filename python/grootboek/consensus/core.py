@@ -235,11 +235,15 @@ class Core:
         return min(limits.view_timer_ms << min(self.failures, 32), limits.view_timer_cap_ms)
 
     def ordering_work(self) -> bool:
-        """Whether something waits for this view to order it."""
-        return bool(self.known) or self.top > self.executed
+        """Whether something waits for this view: to be ordered, executed, or certified.
+
+        What is executed here and not certified may be missing at replicas that have left the view, and
+        be too few to take the others along: without a timer all would wait for ever.
+        """
+        return bool(self.known) or self.top > self.executed or self.size > self.checkpoints.size
 
     def watch(self, *, progress: bool) -> None:
-        """Keep the progress timer running exactly while the open view owes an execution."""
+        """Keep the progress timer running exactly while the open view owes something."""
         if not self.active or not self.ordering_work() or self.config.n == 1:
             self.stop_timer(Timer.PROGRESS)
         elif progress or Timer.PROGRESS not in self._running:

@@ -50,12 +50,12 @@ class Replica(ViewChanging):
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
-        executed, low = self.executed, self.low
+        low, done = self.low, (self.executed, self.checkpoints.size)
         self._dispatch(event)
         if self.low > low:
             self.vote_waiting()
         self.propose()
-        self.watch(progress=self.executed > executed)
+        self.watch(progress=(self.executed, self.checkpoints.size) != done)
         return self.taken()
 
     def _dispatch(self, event: Event) -> None:

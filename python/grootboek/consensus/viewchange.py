@@ -127,11 +127,12 @@ class ViewChanging(Ordering):
         self.ask_soon()
 
     def adopt_view(self, view: int, opening: Signed | None) -> None:
-        """Be in ``view``: votes of older views are gone, prepared certificates stay."""
+        """Be in ``view``: votes of older views are gone, prepared certificates and decisions stay."""
         self.view, self.active, self.opening = view, True, opening
         self.stop_timer(Timer.NEW_VIEW)
         self.assigned = {}
         self.top = 0
         self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
+        self.slots = {seq: s for seq, s in self.slots.items() if s.certificate or s.decided}
         for slot in self.slots.values():
             slot.enter_view()

@@ -65,7 +65,9 @@ def audit(
     disk: Disk,
     registry: Registry,
     progress: Progress | None = None,
+    *,
     cosigned: Iterable[tuple[int, bytes]] = (),
+    durable: Iterable[tuple[int, bytes]] = (),
 ) -> Report:
     """Check everything; the first problem raises Damaged, naming the place.
 
@@ -73,7 +75,7 @@ def audit(
     are others, or not deterministic.
 
     ``cosigned``: sizes and roots that the replica's journal says it has cosigned, so that blocks which
-    no certificate covers as yet are held against its own word.
+    no certificate covers as yet are held against its own word. ``durable``: those that it says were synced.
 
     Every entry canonical and framed; every signature by the admission rule; every command under its
     signed root; every id once; every block executed again with equal bytes; bundle hashes, position
@@ -83,7 +85,9 @@ def audit(
     log = EntryLog(disk, believe_bundles=False, repair=False)
     certificate = read_certificate(genesis, disk)
     heads = dict(_snapshot_heads(genesis, disk))
-    contradiction = next(contradictions(disk, log, certificate, heads, cosigned), None)
+    contradiction = next(
+        contradictions(disk, log, certificate, heads, cosigned=cosigned, durable=durable), None
+    )
     snapshot_of = {head.height: name for name, head in heads.items()}
     store = Store(State(), founding_rows(genesis.parties))
     machine = Machine(genesis, active, store)

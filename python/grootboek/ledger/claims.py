@@ -33,17 +33,21 @@ def contradictions(
     log: EntryLog,
     certificate: Certificate | None,
     snapshots: Mapping[str, SnapshotHead],
+    *,
     cosigned: Iterable[tuple[int, bytes]],
+    durable: Iterable[tuple[int, bytes]],
 ) -> Iterator[Damaged]:
     """Each claim that the log does not bear out, with the place to look at.
 
-    ``cosigned`` is the journal's; ``snapshots`` are heads by file. Certificates are checked already.
+    ``snapshots`` are heads by file; certificates are checked already. ``cosigned`` and ``durable`` are the
+    journal's: the latter it wrote once the log was synced so far.
     """
     claims = [_Claim(head.certificate.size, head.certificate.root, name) for name, head in snapshots.items()]
     if certificate:
         claims.append(_Claim(certificate.size, certificate.root, CERTIFICATE))
     if log.mark:
         claims.append(_Claim(log.mark.size, log.mark.root, SYNCED))
+    claims += [_Claim(size, root, "the journal") for size, root in durable]
     yield from _empty(disk)
     own = [_Claim(size, root, "the journal") for size, root in cosigned]
     yield from _beyond(log, claims)

@@ -7,6 +7,7 @@ simulator run this same code; they differ in who delivers the frames and what li
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import ClassVar
 
 from grootboek import consensus
 from grootboek._core import TransactionBatch
@@ -24,12 +25,12 @@ from grootboek.consensus import (
     FetchBodies,
     Persist,
     Position,
-    Record,
     Relay,
     Release,
     Remember,
     Replica,
     Send,
+    StableCheckpoint,
     StartTimer,
     StopTimer,
     Stored,
@@ -68,7 +69,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in"]
+__all__ = ["Engine", "cosigned_in", "durable_in"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -93,6 +94,9 @@ _RECORD = b"\x01"
 class Engine:
     """The replica's whole behaviour as one deterministic, synchronous object."""
 
+    core: ClassVar[type[Replica]] = Replica
+    """The simulator and tests run the same core with its contract checked."""
+
     def __init__(
         self,
         genesis: Genesis,
@@ -103,15 +107,22 @@ class Engine:
     ) -> None:
         """``journal``: what ``Journal.open`` returned. Call ``start`` next.
 
-        Raises Damaged where the journal is gone while the log holds blocks: this replica has voted
-        and cannot know what, so it must not vote again under the same keys.
+        Raises Damaged where the journal is gone while the log holds blocks, or where the log ends before
+        what the journal says was durable: this replica has voted on what it cannot know any more, so it
+        must not vote again under the same keys.
         """
-        if journal[0].created and ledger.height:
+        self.journal, items = journal
+        self._recovered = [item for item in items if item[:1] == _BODY]
+        self._records = [decode_record(item[1:]) for item in items if item[:1] != _BODY]
+        if self.journal.created and ledger.height:
             raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
+        durable = max((size for size, _ in durable_in(items)), default=0)
+        if durable > ledger.size:
+            detail = f"the log ends after {ledger.size} entries; {durable} were durable, says the journal"
+            raise Damaged(detail, where="log")
         self.genesis = genesis
         self.me = me
         self.ledger = ledger
-        self.journal, self._journalled = journal
         self.limits = genesis.limits
         self.signers = Signers(genesis.chain, 0, me, keys)
         self.counters = Counters()
@@ -123,7 +134,7 @@ class Engine:
         """The peers that are connected."""
         self.evidence: list[tuple[Signed, Signed]] = []
         config = Config(chain=genesis.chain, epoch=0, me=me, n=len(genesis.replicas), limits=genesis.limits)
-        self.replica = Replica(config, self.signers.message)
+        self.replica = self.core(config, self.signers.message)
         self._wanted: dict[bytes, int] = {}
         self._syncing = False
         self._flush_due = False
@@ -134,14 +145,8 @@ class Engine:
 
     def start(self, now: int) -> Outbox:
         """Recover from the journal, or begin: one code path."""
-        events: list[Event] = []
-        records: list[Record] = []
-        for item in self._journalled:
-            if item[:1] == _BODY:
-                events += self._recovered_body(item)
-            else:
-                records.append(decode_record(item[1:]))
-        self._journalled = ()
+        events = [event for item in self._recovered for event in self._recovered_body(item)]
+        records, self._records, self._recovered = self._records, [], []
         for record in records:
             if isinstance(record, Cosigned):
                 self.signers.restore(record.size, record.root)
@@ -468,6 +473,14 @@ def cosigned_in(journalled: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         record = decode_record(item[1:]) if item[:1] == _RECORD else None
         if isinstance(record, Cosigned):
             yield record.size, record.root
+
+
+def durable_in(journalled: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Size and root of each stable checkpoint in a journal: the log was synced so far before."""
+    for item in journalled:
+        record = decode_record(item[1:]) if item[:1] == _RECORD else None
+        if isinstance(record, StableCheckpoint):
+            yield record.certificate.size, record.certificate.root
 
 
 def _body_record(batch: TransactionBatch, origin: int) -> bytes:

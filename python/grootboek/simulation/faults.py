@@ -95,6 +95,29 @@ def isolate_primary(run: "Simulation", rng: random.Random) -> str:
     return f"primary alone {_alone(run, rng, view % len(run.replicas))}"
 
 
+def hunt(run: "Simulation", rng: random.Random) -> str:
+    """8, again and again: soon after a view has opened its primary is cut off, or everybody is."""
+    pace, left = rng.randrange(1_000, 40_000), rng.randrange(2, 6)
+    everybody, hunted = rng.randrange(2), -1
+
+    def look() -> None:
+        nonlocal hunted, left
+        view = max(
+            (r.engine.replica.view for r in run.correct if r.alive and r.engine.replica.active), default=0
+        )
+        if view > hunted:
+            hunted, left = view, left - 1
+            if everybody:
+                _cut(run, rng, [(a.me, b.me) for a in run.replicas for b in run.replicas if a is not b])
+            else:
+                _alone(run, rng, view % len(run.replicas))
+        if left:
+            run.heap.after(pace, look)
+
+    look()
+    return f"{left + 1} views are cut off as they open, looked for every {pace / 1_000:.0f} ms"
+
+
 def isolate_one(run: "Simulation", rng: random.Random) -> str:
     """9: any replica is cut off."""
     return f"one alone {_alone(run, rng, rng.randrange(len(run.replicas)))}"
@@ -340,6 +363,16 @@ def old_disk(run: "Simulation", rng: random.Random) -> str | None:
     return f"{victim.me} goes back to its disk of now {_while(run, rng, restore)}"
 
 
+def lose_disk(run: "Simulation", rng: random.Random) -> str | None:
+    """34: a disk is lost, and the replica with it. It counts in f, and the others go on without it."""
+    victim = run.may_fail(rng)
+    if victim is None:
+        return None
+    victim.kill()
+    victim.damaged = True
+    return f"the disk of {victim.me} is lost"
+
+
 # --- load ----------------------------------------------------------------------------------------
 
 
@@ -366,6 +399,7 @@ FAULTS: dict[str, Fault] = {
     "6 partition": partition,
     "7 asymmetric partition": asymmetric,
     "8 primary isolated": isolate_primary,
+    "8 views cut off in turn": hunt,
     "9 one isolated": isolate_one,
     "10 clogged path": clog,
     "11 bandwidth cap": narrow,
@@ -389,6 +423,7 @@ FAULTS: dict[str, Fault] = {
     "30 bit flip": flip,
     "32 full disk": fill,
     "33 old disk": old_disk,
+    "34 disk lost": lose_disk,
     "35 burst": burst,
     "36 half good request": garbage,
 }

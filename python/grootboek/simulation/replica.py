@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 
 from grootboek._core import State
+from grootboek.consensus import CheckedReplica
 from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
 from grootboek.node.engine import Engine
@@ -23,6 +24,12 @@ __all__ = ["SimulatedReplica"]
 
 SYNC_US = 300
 """How long a sync of the log takes."""
+
+
+class _CheckedEngine(Engine):
+    """Checks the contract of the consensus core around each event."""
+
+    core = CheckedReplica
 
 
 class SimulatedReplica:
@@ -48,7 +55,7 @@ class SimulatedReplica:
         self.me = me
         self.alive = False
         self.damaged = False
-        """Whether it found its disk damaged, and stays down."""
+        """Whether its disk is damaged or lost, so that it stays down."""
         self.boots = 0
         self.disk = SimulatedDisk()
         self.clock = Clock(heap)
@@ -80,7 +87,7 @@ class SimulatedReplica:
         try:
             journal = Journal.open(self.disk)
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State)
-            self.engine = Engine(self.genesis, self.me, self._keys, ledger, journal)
+            self.engine = _CheckedEngine(self.genesis, self.me, self._keys, ledger, journal)
         except StorageError:
             self._end()
             return
@@ -168,7 +175,7 @@ class SimulatedReplica:
             out = action(self.clock.now_ms)
         except StorageError:
             self._end()
-        except GrootboekError:
+        except (GrootboekError, AssertionError):
             if self.liar is None:
                 raise
             self.kill()  # what it makes of its own lies is its own affair

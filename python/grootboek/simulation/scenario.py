@@ -14,6 +14,8 @@ SIZES = (4, 4, 4, 4, 7, 7, 10, 13)
 """Small networks are drawn more often: they cost less, and are the hardest to keep alive."""
 SURE = ("6 partition", "15 kill", VIEW_CHANGE)
 """Every run has these."""
+OFTEN = ("8 views cut off in turn", "34 disk lost")
+"""Half of the runs have each of these: what view changes go wrong by."""
 CHANCES = (30, 100, 300)
 SECONDS = 14
 WINDOWS = range(4, 33)
@@ -32,7 +34,7 @@ def plan_of(seed: int) -> Plan:
         rate=rng.choice(RATES),
         weather=Weather(loss=rng.choice((0, 10, 30)), duplicate=20, late=5),
         faults={kind: rng.choice(CHANCES) for kind in kinds},
-        sure=SURE,
+        sure=SURE + tuple(name for name in OFTEN if rng.randrange(2)),
         liars=tuple(rng.choice([*STRATEGIES, SLOW]) for _ in range(lying)),
         limits=Limits(window=rng.choice(WINDOWS)),
     )
