@@ -67,8 +67,10 @@ def test_each_kind_of_fault_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*STRATEGIES, SLOW])
 def test_each_strategy_of_a_lying_replica(name: str) -> None:
-    """Replica 0 lies: it is the primary at first, and others get their turn by crashes."""
-    report = run(8, Plan(seconds=6, rate=20, faults={"15 kill": 300}, liars=(name,)))
+    """Replica 1 lies: it is the second primary, and others get their turn by crashes."""
+    report = run(
+        8, Plan(seconds=6, rate=20, faults={"15 kill": 300, "8 primary isolated": 300}, liars={1: name})
+    )
     assert report.acknowledged == report.submitted
 
 

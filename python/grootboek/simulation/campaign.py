@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -18,8 +19,10 @@ from grootboek.simulation.run import Report, Simulation
 from grootboek.simulation.scenario import plan_of
 from grootboek.wire import Command, encode
 
-__all__ = ["Failure", "Summary", "campaign", "simulation_of"]
+__all__ = ["Failure", "Summary", "campaign", "outcome_of", "simulation_of"]
 
+AT_ONCE = 64
+"""How many seeds are handed to the processes together."""
 DOCUMENTS = 40
 """How many keys the transactions of a run write in turn."""
 
@@ -85,11 +88,14 @@ def campaign(seeds: Iterable[int], done: Callable[[Report | Failure], None]) -> 
 
 
 def _outcomes(seeds: Iterable[int]) -> Iterator[Report | Failure]:
+    seeds = iter(seeds)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(_outcome, seeds)
+        while some := list(islice(seeds, AT_ONCE)):  # they may be endless
+            yield from pool.map(outcome_of, some)
 
 
-def _outcome(seed: int) -> Report | Failure:
+def outcome_of(seed: int) -> Report | Failure:
+    """Run one seed to its end, whatever that is."""
     try:
         return simulation_of(seed).run()
     except (GrootboekError, AssertionError) as error:

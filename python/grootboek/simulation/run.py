@@ -28,6 +28,7 @@ STEP_US = 20_000
 VIEW_CHANGE = "view change"
 """What ``Plan.sure`` calls a view change: it is no fault, but comes of them."""
 ISOLATE = "8 primary isolated"
+ATTEMPTS = 20
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -43,8 +44,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """How many times in a thousand seconds each kind of fault happens."""
     sure: tuple[str, ...] = ()
     """Faults that happen at least once for certain; VIEW_CHANGE may be among them."""
-    liars: tuple[str, ...] = ()
-    """The strategy of each Byzantine replica; at most f of them."""
+    liars: dict[int, str] = msgspec.field(default_factory=dict)
+    """The strategy of each Byzantine replica, by index; at most f of them."""
     settle_seconds: int = 60
     """How long after the heal all correct replicas must be equal."""
     limits: Limits = Limits(window=16)
@@ -101,7 +102,7 @@ class Simulation:
             for i, key in enumerate(keys)
         ]
         self.clients = Clients(self.heap, self._rng, self.replicas, self.monitor, make)
-        for me, name in enumerate(plan.liars):
+        for me, name in plan.liars.items():
             self.monitor.faulty.add(me)
             self.report.faults[name] += 1
             liar = Liar(self.genesis.chain, me, plan.replicas, keys[me], self._rng)
@@ -162,10 +163,15 @@ class Simulation:
 
     def _change_view(self) -> None:
         """Where ``sure`` asks for one and no view has changed, the primary is cut off until one does."""
-        while VIEW_CHANGE in self.plan.sure and not self._views:
+        if VIEW_CHANGE not in self.plan.sure:
+            return
+        for _ in range(ATTEMPTS):
+            if self._views:
+                return
             self._happen(ISOLATE)
             self.clients.burst(1)
             self._drain(self.heap.now_us + 2 * SECOND)
+        raise Violation("PL1: nobody leaves the view of a primary that is cut off")
 
     @property
     def _views(self) -> int:

@@ -26,7 +26,7 @@ def plan_of(seed: int) -> Plan:
     """The plan of ``seed``: how many replicas, which of them lie, what happens how often."""
     rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
     replicas = rng.choice(SIZES)
-    lying = rng.randrange(Quorum.of(replicas).weak)
+    lying = rng.sample(range(replicas), rng.randrange(Quorum.of(replicas).weak))
     kinds = rng.sample(sorted(FAULTS), rng.randrange(3, 12))
     return Plan(
         replicas=replicas,
@@ -35,6 +35,6 @@ def plan_of(seed: int) -> Plan:
         weather=Weather(loss=rng.choice((0, 10, 30)), duplicate=20, late=5),
         faults={kind: rng.choice(CHANCES) for kind in kinds},
         sure=SURE + tuple(name for name in OFTEN if rng.randrange(2)),
-        liars=tuple(rng.choice([*STRATEGIES, SLOW]) for _ in range(lying)),
+        liars={liar: rng.choice([*STRATEGIES, SLOW]) for liar in lying},
         limits=Limits(window=rng.choice(WINDOWS)),
     )

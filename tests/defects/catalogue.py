@@ -1,0 +1,286 @@
+"""Defects that the simulator must find: each is a small change of the code that ships.
+
+D1 to D16 are known from other implementations of PBFT; the rest are slips that nearly happened here.
+``patch(owner, name, value)`` is pytest's ``monkeypatch.setattr``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from grootboek.consensus.checkpoints import Checkpoints
+from grootboek.consensus.core import Core
+from grootboek.consensus.effects import Remember
+from grootboek.consensus.ordering import Ordering
+from grootboek.consensus.records import HoldsPrepared, Voted
+from grootboek.consensus.replica import Replica
+from grootboek.consensus.slots import Slot
+from grootboek.consensus.viewchange import ViewChanging
+from grootboek.ledger import Ledger
+from grootboek.ledger.execution import _BlockRun
+from grootboek.node import gate
+from grootboek.node.bodies import Bodies
+from grootboek.node.engine import Engine
+from grootboek.node.gate import Gate
+from grootboek.node.intake import Intake
+from grootboek.node.journal import Journal
+from grootboek.types import Quorum
+from grootboek.wire import ViewChange, decode, protocol_messages
+
+Patch = Callable[[object, str, Any], None]
+Defect = Callable[[Patch], None]
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """In place of a method that matters."""
+
+
+def prepared_certificate_dropped(patch: Patch) -> None:
+    """D1: VIEW-CHANGEs claim nothing."""
+    sign = Core.sign
+
+    def forgetful(self: Core, message: Any) -> Any:
+        if isinstance(message, ViewChange):
+            message = ViewChange(message.view, message.stable, ())
+        return sign(self, message)
+
+    patch(Core, "sign", forgetful)
+
+
+def one_bad_view_change_spoils_others(patch: Patch) -> None:
+    """D2: a message with an invalid certificate makes a replica ignore the valid ones beside it."""
+    events = Gate.events
+
+    def all_or_nothing(self: Gate, arrived: Any, settled: Any = None) -> Any:
+        found = events(self, arrived, settled)
+        refused = any(self._refused)
+        return [e for e in found if not (refused and isinstance(getattr(e, "message", None), ViewChange))]
+
+    patch(Gate, "events", all_or_nothing)
+
+
+def numbers_begin_anew_in_a_view(patch: Patch) -> None:
+    """D7: a new primary proposes from what it has executed, whatever its O holds."""
+    enter = ViewChanging.enter
+
+    def forgetful(self: ViewChanging, message: Any, signed: Any) -> None:
+        enter(self, message, signed)
+        self.top = 0
+
+    patch(ViewChanging, "enter", forgetful)
+
+
+def new_view_of_an_old_view(patch: Patch) -> None:
+    """D8: a NEW-VIEW is entered whatever view this replica is in."""
+
+    def anything(self: ViewChanging, message: Any, signed: Any) -> None:
+        if signed.sender == self.config.primary(message.view):
+            self.enter(message, signed)
+
+    patch(ViewChanging, "on_new_view", anything)
+
+
+def journal_is_not_synced(patch: Patch) -> None:
+    """D14: votes leave before they are on the disk."""
+    patch(Journal, "sync", _nothing)
+
+
+def own_votes_are_not_journalled(patch: Patch) -> None:
+    """A restart forgets what was voted."""
+    persist = Core.persist
+
+    def forgetful(self: Core, record: Any) -> None:
+        if isinstance(record, Voted):
+            self.emit(Remember(record))  # so that the contract is none the wiser
+        else:
+            persist(self, record)
+
+    patch(Core, "persist", forgetful)
+    patch(Engine, "_persist", _without(Voted))
+
+
+def certificates_are_not_journalled(patch: Patch) -> None:
+    """A restart forgets that something was prepared."""
+    patch(Engine, "_persist", _without(HoldsPrepared))
+
+
+def _without(kind: type) -> Callable[[Engine, Any], None]:
+    persist = Engine._persist
+
+    def partly(self: Engine, effects: Any) -> None:
+        persist(self, [e for e in effects if not isinstance(getattr(e, "record", None), kind)])
+
+    return partly
+
+
+def bodies_are_not_journalled(patch: Patch) -> None:
+    """A vote may name a batch that nobody holds after a power cut."""
+    append = Journal.append
+    patch(Journal, "append", lambda self, record: append(self, record) if record[:1] != b"\x00" else None)
+
+
+def digest_not_compared(patch: Patch) -> None:
+    """Votes count whatever they name."""
+
+    def any_vote(self: Slot, sender: int, message: Any, signed: Any) -> None:
+        self.prepares.setdefault(sender, (type(message)(message.view, message.seq, self.digest), signed))
+
+    def any_commit(self: Slot, sender: int, message: Any, signed: Any) -> None:
+        self.commits.setdefault(sender, (type(message)(message.view, message.seq, self.digest), signed))
+
+    patch(Slot, "add_prepare", any_vote)
+    patch(Slot, "add_commit", any_commit)
+
+
+def a_second_proposal_is_taken(patch: Patch) -> None:
+    """The last PRE-PREPARE counts, not the first."""
+
+    def last(self: Ordering, message: Any, signed: Any) -> None:
+        fits = self.active and message.view == self.view and signed.sender == self.primary
+        if fits and self.within(message.seq) and self._admissible(message):
+            self.slots.pop(message.seq, None)
+            self.accept(signed, message)
+
+    patch(Ordering, "on_pre_prepare", last)
+
+
+def votes_outlive_their_view(patch: Patch) -> None:
+    """Votes of the view that was left count in the next one."""
+
+    def keep(self: Slot) -> None:
+        if hasattr(self, "prepares"):
+            self.voted = self.committing = False
+            self.pre_prepare = self.value = None
+        else:
+            enter_view(self)
+
+    enter_view = Slot.enter_view
+    patch(Slot, "enter_view", keep)
+    patch(Slot, "add_prepare", lambda self, sender, m, s: self.prepares.setdefault(sender, (m, s)) and None)
+
+
+def no_water_marks(patch: Patch) -> None:
+    """Any sequence number is voted on."""
+    patch(Core, "within", lambda self, seq: seq > self.low)
+
+
+def o_beyond_the_window_is_dropped(patch: Patch) -> None:
+    """A replica whose log is behind forgets the end of O."""
+    accept = Ordering.accept
+
+    def within_only(self: Any, signed: Any, message: Any = None) -> None:
+        if message is not None or self.within(decode(protocol_messages, signed.payload).seq):
+            accept(self, signed, message)
+
+    patch(Ordering, "accept", within_only)
+
+
+def progress_timer_never_starts(patch: Patch) -> None:
+    """D16 and others: a silent primary is never left."""
+    patch(Core, "watch", _nothing)
+
+
+def nothing_is_said_twice(patch: Patch) -> None:
+    """What the network lost stays lost: no STATUS."""
+    patch(Replica, "on_status_timer", _nothing)
+    patch(Replica, "on_status", _nothing)
+
+
+def window_ahead_of_the_disk(patch: Patch) -> None:
+    """L follows the certificates, synced log or not."""
+    settle = Core.settle
+
+    def early(self: Core) -> None:
+        self.stored = max(self.stored, self.executed)
+        settle(self)
+
+    patch(Core, "settle", early)
+
+
+def roots_not_compared(patch: Patch) -> None:
+    """Cosignatures count by size alone."""
+    count = Checkpoints._count
+
+    def any_root(self: Checkpoints, size: int, root: bytes, cosignature: Any) -> None:
+        mine = self._executed.get(size)
+        count(self, size, root if mine is None else mine.root, cosignature)
+
+    patch(Checkpoints, "_count", any_root)
+
+
+def certificates_believed(patch: Patch) -> None:
+    """D3 of the gate: forms are checked, signatures are not."""
+    patch(gate, "verify_many", lambda obligations, *, cofactorless: [cofactorless] * len(obligations))
+
+
+def transfer_not_proven(patch: Patch) -> None:
+    """Log entries of a peer are executed as they come."""
+    replay = Ledger.replay
+    patch(Ledger, "replay", lambda self, start, body, _proven: replay(self, start, body, lambda *_: True))
+
+
+def executed_again(patch: Patch) -> None:
+    """The ids in the log are not looked up."""
+    add = _BlockRun.add
+
+    def amnesiac(self: _BlockRun, item: Any) -> None:
+        self._known = set()
+        add(self, item)
+
+    patch(_BlockRun, "add", amnesiac)
+    patch(Engine, "_logged", lambda _self, _batch: False)
+    patch(Intake, "submit", _always_new(Intake.submit))
+
+
+def _always_new(submit: Callable[..., None]) -> Callable[..., None]:
+    def new(self: Intake, batch: Any, now: int, done: Any) -> None:
+        ledger = self._ledger
+        self._ledger = _Blind(ledger)  # type: ignore[assignment]  # it stands in for a Ledger
+        try:
+            submit(self, batch, now, done)
+        finally:
+            self._ledger = ledger
+
+    return new
+
+
+class _Blind:
+    """A ledger that finds no transaction."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def finals(self, ids: Any) -> list[None]:
+        return [None] * len(ids)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+def a_weak_quorum_is_enough(patch: Patch) -> None:
+    """D6 again: f + 1 everywhere, so that two quorums need not meet."""
+
+    def weak(cls: type[Quorum], n: int) -> Quorum:
+        faults = (n - 1) // 3
+        return cls(n=n, faults=faults, quorum=faults + 1, weak=faults + 1)
+
+    patch(Quorum, "of", classmethod(weak))
+
+
+def bodies_dropped_early(patch: Patch) -> None:
+    """A body is forgotten as soon as it is executed."""
+    executed = Bodies.executed
+
+    def forget(self: Bodies, digests: Any, seq: int) -> None:
+        executed(self, digests, seq)
+        for digest in digests:
+            self._held.pop(digest, None)
+        self._executed.clear()
+
+    patch(Bodies, "executed", forget)
+
+
+DEFECTS: dict[str, Defect] = {
+    name: value
+    for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and not name.startswith("_")
+}
