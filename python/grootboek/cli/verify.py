@@ -36,7 +36,7 @@ def verify(
     """
     from grootboek.ledger import Registry, audit
     from grootboek.node import journal
-    from grootboek.node.engine import cosigned_in, durable_in
+    from grootboek.node.engine import cosigned_in, durable_in, records_in
 
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder))
@@ -48,7 +48,7 @@ def verify(
             raise promises.damage[0]
         if not disk.size(journal.MARKER):
             raise _without_journal(folder, disk)
-        promised = journal.records(disk)
+        promised = records_in(journal.records(disk))
         report = audit(
             founding,
             disk,

@@ -25,6 +25,7 @@ from grootboek.consensus import (
     FetchBodies,
     Persist,
     Position,
+    Record,
     Relay,
     Release,
     Remember,
@@ -69,7 +70,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in", "durable_in"]
+__all__ = ["Engine", "cosigned_in", "durable_in", "records_in"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -113,10 +114,10 @@ class Engine:
         """
         self.journal, items = journal
         self._recovered = [item for item in items if item[:1] == _BODY]
-        self._records = [decode_record(item[1:]) for item in items if item[:1] != _BODY]
+        self._records = records_in(items)
         if self.journal.created and ledger.height:
             raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
-        durable = max((size for size, _ in durable_in(items)), default=0)
+        durable = max((size for size, _ in durable_in(self._records)), default=0)
         if durable > ledger.size:
             detail = f"the log ends after {ledger.size} entries; {durable} were durable, says the journal"
             raise Damaged(detail, where="log")
@@ -147,9 +148,8 @@ class Engine:
         """Recover from the journal, or begin: one code path."""
         events = [event for item in self._recovered for event in self._recovered_body(item)]
         records, self._records, self._recovered = self._records, [], []
-        for record in records:
-            if isinstance(record, Cosigned):
-                self.signers.restore(record.size, record.root)
+        for size, root in cosigned_in(records):
+            self.signers.restore(size, root)
         effects = self.replica.start(self._position(now), records, now)
         out = Outbox()
         out.sync = True
@@ -467,20 +467,20 @@ class Engine:
         return [self._submitted(batch, origin, logged=logged)]
 
 
-def cosigned_in(journalled: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each checkpoint that the records of a journal say was cosigned."""
-    for item in journalled:
-        record = decode_record(item[1:]) if item[:1] == _RECORD else None
-        if isinstance(record, Cosigned):
-            yield record.size, record.root
+def records_in(journalled: Iterable[bytes]) -> list[Record]:
+    """What the core has written to a journal, beside the bodies of batches."""
+    return [decode_record(item[1:]) for item in journalled if item[:1] == _RECORD]
 
 
-def durable_in(journalled: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each stable checkpoint in a journal: the log was synced so far before."""
-    for item in journalled:
-        record = decode_record(item[1:]) if item[:1] == _RECORD else None
-        if isinstance(record, StableCheckpoint):
-            yield record.certificate.size, record.certificate.root
+def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
+    """Size and root of each checkpoint that was cosigned."""
+    return ((record.size, record.root) for record in records if isinstance(record, Cosigned))
+
+
+def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
+    """Size and root of each stable checkpoint: the log was synced so far before it was written."""
+    stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
+    return ((certificate.size, certificate.root) for certificate in stable)
 
 
 def _body_record(batch: TransactionBatch, origin: int) -> bytes:

@@ -20,6 +20,7 @@ __all__ = ["FAULTS", "Fault"]
 
 SECOND = 1_000_000
 Fault = Callable[["Simulation", random.Random], str | None]
+_OfOne = Callable[["Simulation", random.Random, "SimulatedReplica"], str]
 
 
 def _while(run: "Simulation", rng: random.Random, end: Callable[[], None]) -> str:
@@ -42,6 +43,22 @@ def _weather(run: "Simulation", rng: random.Random, worse: Weather, what: str) -
 def _two(run: "Simulation", rng: random.Random) -> tuple[int, int]:
     first, second = rng.sample(range(len(run.replicas)), 2)
     return first, second
+
+
+def _to_a_living_one(fault: _OfOne) -> Fault:
+    """The fault, done to any replica that runs."""
+    return lambda run, rng: _done(fault, run, rng, run.living(rng))
+
+
+def _to_one_that_may_be_lost(fault: _OfOne) -> Fault:
+    """The fault, done to a replica that counts in f from then on."""
+    return lambda run, rng: _done(fault, run, rng, run.may_fail(rng))
+
+
+def _done(
+    fault: _OfOne, run: "Simulation", rng: random.Random, victim: "SimulatedReplica | None"
+) -> str | None:
+    return None if victim is None else fault(run, rng, victim)
 
 
 # --- network -------------------------------------------------------------------------------------
@@ -185,27 +202,23 @@ def reconnect(run: "Simulation", rng: random.Random) -> str:
 # --- process -------------------------------------------------------------------------------------
 
 
-def kill(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def kill(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """15: SIGKILL."""
-    victim = run.living(rng)
-    return None if victim is None else f"kill {victim.me} {_down(run, rng, victim)}"
+    return f"kill {victim.me} {_down(run, rng, victim)}"
 
 
-def kill_in_recovery(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def kill_in_recovery(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """16: killed, and once more while it recovers."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     words = _down(run, rng, victim)
     victim.disk.fail_after = rng.randrange(6)
     return f"kill {victim.me} {words}, again after {victim.disk.fail_after} operations of its start"
 
 
-def pause(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def pause(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """17: SIGSTOP."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     victim.pause()
     return f"pause {victim.me} {_while(run, rng, victim.resume)}"
 
@@ -226,11 +239,9 @@ def crash_many(run: "Simulation", rng: random.Random) -> str:
     return f"power cut of {[replica.me for replica in chosen]}"
 
 
-def slow(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def slow(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """20: a processor that is too slow."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     victim.slow_us = rng.randrange(10_000, 300_000)
 
     def fast() -> None:
@@ -297,39 +308,31 @@ def freeze(run: "Simulation", rng: random.Random) -> str:
 # --- disk ----------------------------------------------------------------------------------------
 
 
-def torn(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def torn(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """27: loss of power at some write, which is torn."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     victim.disk.fail_after = rng.randrange(20)
     victim.cut_power_at_failure = True
     return f"power cut of {victim.me} at its disk's operation {victim.disk.fail_after}"
 
 
-def lose_power(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def lose_power(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """28: one loses power, and with it what was not synced."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     _power_off(run, rng, victim)
     return f"power cut of {victim.me}"
 
 
-def fail_syncs(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def fail_syncs(_run: "Simulation", _rng: random.Random, victim: "SimulatedReplica") -> str:
     """29: a sync reports an error."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     victim.disk.fail_syncs = True
     return f"the syncs of {victim.me} fail"
 
 
-def flip(run: "Simulation", rng: random.Random) -> str | None:
+@_to_one_that_may_be_lost
+def flip(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """30: a bit changes at rest; the replica is down meanwhile, and may stay so."""
-    victim = run.may_fail(rng)
-    if victim is None:
-        return None
     victim.kill()
     name, data = rng.choice([item for item in victim.disk.files().items() if item[1]] or [("", b"")])
     if data:
@@ -338,20 +341,16 @@ def flip(run: "Simulation", rng: random.Random) -> str | None:
     return f"a bit of {victim.me}'s {name} changes; it is down {_start_again(run, rng, victim)}"
 
 
-def fill(run: "Simulation", rng: random.Random) -> str | None:
+@_to_a_living_one
+def fill(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """32: the disk is full."""
-    victim = run.living(rng)
-    if victim is None:
-        return None
     victim.disk.space = rng.randrange(2_000)
     return f"the disk of {victim.me} has {victim.disk.space} bytes left"
 
 
-def old_disk(run: "Simulation", rng: random.Random) -> str | None:
+@_to_one_that_may_be_lost
+def old_disk(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """33: an old image of the disk is restored. Nothing is promised for such a replica: it counts in f."""
-    victim = run.may_fail(rng)
-    if victim is None:
-        return None
     run.monitor.faulty.add(victim.me)
     image = victim.disk.copy()
 
@@ -363,11 +362,9 @@ def old_disk(run: "Simulation", rng: random.Random) -> str | None:
     return f"{victim.me} goes back to its disk of now {_while(run, rng, restore)}"
 
 
-def lose_disk(run: "Simulation", rng: random.Random) -> str | None:
+@_to_one_that_may_be_lost
+def lose_disk(_run: "Simulation", _rng: random.Random, victim: "SimulatedReplica") -> str:
     """34: a disk is lost, and the replica with it. It counts in f, and the others go on without it."""
-    victim = run.may_fail(rng)
-    if victim is None:
-        return None
     victim.kill()
     victim.damaged = True
     return f"the disk of {victim.me} is lost"
