@@ -1,6 +1,7 @@
 """What every layer agrees on: limits, quorums, the genesis file and who is in it."""
 
 import base64
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,6 +15,7 @@ from grootboek.errors import GenesisError
 __all__ = [
     "CHAIN_BYTES",
     "Chain",
+    "Epoch",
     "Genesis",
     "Limits",
     "Millis",
@@ -21,6 +23,7 @@ __all__ = [
     "PublicKey",
     "Quorum",
     "ReplicaInfo",
+    "check_replicas",
 ]
 
 CHAIN_BYTES = 8
@@ -149,6 +152,25 @@ class ReplicaInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return bytes.fromhex(self.log)
 
 
+class Epoch(Struct, frozen=True, dict=True):
+    """Who runs the ledger from one hand-over to the next. Indexes of replicas are those of their epoch."""
+
+    number: int
+    """0 is the epoch that the genesis file founds."""
+    start: int
+    """The size of the log where it begins: the block that closed the epoch before ends there."""
+    replicas: tuple[ReplicaInfo, ...]
+
+    @cached_property
+    def quorum(self) -> Quorum:
+        """Its quorum arithmetic."""
+        return Quorum.of(len(self.replicas))
+
+    def index(self, name: str) -> int | None:
+        """The index of the replica called ``name``, if it takes part."""
+        return next((i for i, replica in enumerate(self.replicas) if replica.name == name), None)
+
+
 class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A party of the ledger: a random id, never a name; its keys and roles."""
 
@@ -206,18 +228,9 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         if self.format != "grootboek-genesis/1":
             raise GenesisError(f"unknown format {self.format!r}", where="$.format")
         _check_name(self.name, "$.name")
-        if not self.replicas:
-            raise GenesisError("needs at least one replica", where="$.replicas")
         _check_limits(self.limits)
         seen: set[str] = set()
-        for i, replica in enumerate(self.replicas):
-            _check_name(replica.name, f"$.replicas[{i}].name")
-            for field in ("voting", "cosigning", "log"):
-                _check_key(getattr(replica, field), seen, f"$.replicas[{i}].{field}")
-            for field in ("transport_certificate", "api_certificate"):
-                _check_base64(getattr(replica, field), f"$.replicas[{i}].{field}")
-        if len({replica.name for replica in self.replicas}) != len(self.replicas):
-            raise GenesisError("two replicas have the same name", where="$.replicas")
+        check_replicas(self.replicas, seen)
         for i, party in enumerate(self.parties):
             _check_hex(party.id, 16, f"$.parties[{i}].id")
             if list(party.roles) != sorted(set(party.roles)):
@@ -233,9 +246,14 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
         return Chain(name=self.name, digest=digest(b"grootboek/1 genesis\n" + data))
 
     @cached_property
+    def founding(self) -> Epoch:
+        """Epoch 0."""
+        return Epoch(0, 0, self.replicas)
+
+    @property
     def quorum(self) -> Quorum:
         """The quorum arithmetic of the founding epoch."""
-        return Quorum.of(len(self.replicas))
+        return self.founding.quorum
 
     def replica_index(self, name: str) -> int:
         """The index of the replica called ``name``; raises GenesisError."""
@@ -244,6 +262,23 @@ class Genesis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dic
                 return i
         names = ", ".join(replica.name for replica in self.replicas)
         raise GenesisError(f"no replica is called {name!r} (there are {names})", where="$.replicas")
+
+
+def check_replicas(replicas: Sequence[ReplicaInfo], seen: set[str]) -> None:
+    """Raise GenesisError unless these can run a ledger together.
+
+    ``seen``: keys that are in use; those of the replicas are added.
+    """
+    if not replicas:
+        raise GenesisError("needs at least one replica", where="$.replicas")
+    for i, replica in enumerate(replicas):
+        _check_name(replica.name, f"$.replicas[{i}].name")
+        for field in ("voting", "cosigning", "log"):
+            _check_key(getattr(replica, field), seen, f"$.replicas[{i}].{field}")
+        for field in ("transport_certificate", "api_certificate"):
+            _check_base64(getattr(replica, field), f"$.replicas[{i}].{field}")
+    if len({replica.name for replica in replicas}) != len(replicas):
+        raise GenesisError("two replicas have the same name", where="$.replicas")
 
 
 def _check_limits(limits: Limits) -> None:

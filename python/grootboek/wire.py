@@ -5,6 +5,7 @@ All values are msgspec msgpack Structs, ``array_like`` and tagged by an integer,
 not re-encode to themselves. Signed bytes are hashed and checked as received.
 """
 
+import base64
 import typing
 from typing import Annotated, TypeVar
 
@@ -13,7 +14,7 @@ from msgspec import Meta, Struct
 
 from grootboek._core import digest
 from grootboek.errors import BadFrame
-from grootboek.types import Chain, Millis, PublicKey
+from grootboek.types import Chain, Millis, PublicKey, ReplicaInfo
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Salt = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Address = Annotated[str, Meta(min_length=1, max_length=255)]
+"""``host:port``."""
 View = Annotated[int, Meta(ge=0, lt=2**53)]
 Seq = Annotated[int, Meta(ge=0, lt=2**53)]
 """A sequence number; the first ordered value has 1."""
@@ -104,7 +107,11 @@ HEADER_ENTRY: typing.Final = b"\x01"
 RECORD_ENTRY: typing.Final = b"\x02"
 BLOCK_ENTRY: typing.Final = b"\x03"
 EVIDENCE_ENTRY: typing.Final = b"\x04"
+EPOCH_ENTRY: typing.Final = b"\x05"
 ENTRY_BYTES: typing.Final = 65_535
+MEMBERS: typing.Final = 32
+"""How many replicas an epoch has at most: their description fits into one command and one log entry."""
+MEMBER_CERTIFICATE_BYTES: typing.Final = 512
 
 APPLIED: typing.Final = "applied"
 """The outcome of a command that took effect; any other outcome is a rejection code."""
@@ -156,6 +163,58 @@ class BlockEntry(Struct, frozen=True, array_like=True):
     """Active modules and versions, sorted by name."""
 
 
+class Member(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One replica of an epoch, as the genesis file presents those of the first one."""
+
+    name: Name
+    address: Address
+    """``host:port`` of the replica mesh."""
+    api: Address
+    """``host:port`` of the HTTP API."""
+    voting: PublicKey
+    cosigning: PublicKey
+    log: PublicKey
+    transport_certificate: Annotated[bytes, Meta(max_length=MEMBER_CERTIFICATE_BYTES)]
+    """Self-signed X.509, DER."""
+    api_certificate: Annotated[bytes, Meta(max_length=MEMBER_CERTIFICATE_BYTES)]
+
+    @classmethod
+    def of(cls, info: ReplicaInfo) -> "Member":
+        """From the form of the genesis file."""
+        return cls(
+            name=info.name,
+            address=info.address,
+            api=info.api,
+            voting=info.voting_key,
+            cosigning=info.cosigning_key,
+            log=info.log_key,
+            transport_certificate=base64.b64decode(info.transport_certificate),
+            api_certificate=base64.b64decode(info.api_certificate),
+        )
+
+    @property
+    def info(self) -> ReplicaInfo:
+        """In the form of the genesis file."""
+        return ReplicaInfo(
+            name=self.name,
+            address=self.address,
+            api=self.api,
+            voting=self.voting.hex(),
+            cosigning=self.cosigning.hex(),
+            log=self.log.hex(),
+            transport_certificate=base64.b64encode(self.transport_certificate).decode(),
+            api_certificate=base64.b64encode(self.api_certificate).decode(),
+        )
+
+
+class EpochEntry(Struct, frozen=True, array_like=True):
+    """Stands before the block entry of the block that closes an epoch: who runs the next one."""
+
+    epoch: Annotated[int, Meta(ge=1, lt=2**53)]
+    """The number of the epoch that begins after this block."""
+    members: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=MEMBERS)]
+
+
 # --- certificates -------------------------------------------------------------------------------
 
 
@@ -182,6 +241,17 @@ class Certificate(Struct, frozen=True, array_like=True):
     """Its inclusion path to ``root``."""
     cosignatures: tuple[Cosignature, ...]
     """Exactly q, by ascending replica."""
+
+
+class Handover(Struct, frozen=True, array_like=True, tag=1):
+    """Shows, to whoever knows the replicas of an epoch, those of the next one."""
+
+    entry: bytes
+    """The epoch entry, with its type byte; its log index is ``certificate.size - 2``."""
+    path: Path
+    """Its inclusion path to the certificate's root."""
+    certificate: Certificate
+    """Of the log that ends with the block that closes the epoch, cosigned by that epoch's replicas."""
 
 
 class Signed(Struct, frozen=True, array_like=True):
@@ -271,6 +341,8 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     """Whether the sender takes part in ``view`` (false while it changes view)."""
     executed: Seq
     stable: Certificate | None
+    epoch: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    """Of which all of this is; ``stable`` may also be the certificate of the block that opened it."""
 
 
 class Batch(Struct, frozen=True, array_like=True, tag=8):
@@ -439,6 +511,8 @@ headers: typing.Final = msgspec.msgpack.Decoder(Header)
 commands: typing.Final = msgspec.msgpack.Decoder(Command)
 header_entries: typing.Final = msgspec.msgpack.Decoder(HeaderEntry)
 record_entries: typing.Final = msgspec.msgpack.Decoder(RecordEntry)
+epoch_entries: typing.Final = msgspec.msgpack.Decoder(EpochEntry)
+handovers: typing.Final = msgspec.msgpack.Decoder(Handover)
 block_entries: typing.Final = msgspec.msgpack.Decoder(BlockEntry)
 protocol_messages: typing.Final = msgspec.msgpack.Decoder(ProtocolMessage)
 frames: typing.Final = msgspec.msgpack.Decoder(Frame)
@@ -469,3 +543,12 @@ def message_bytes(chain: Chain, epoch: int, sender: int, payload: bytes) -> byte
 def transaction_bytes(chain: Chain, header: bytes) -> bytes:
     """What each signer signs; the digest of it is the transaction id."""
     return domain("transaction", chain) + header
+
+
+def seat_bytes(origin: str, epoch: int, height: int, member: Member) -> bytes:
+    """What a replica's voting, cosigning and log keys sign to take a seat in ``epoch``.
+
+    ``height``: of the newest block that it has executed. ``origin``: of the log, which names the ledger.
+    """
+    parts = (f"grootboek/1 seat\n{origin}\n".encode(), epoch.to_bytes(8, "big"), height.to_bytes(8, "big"))
+    return b"".join(parts) + encode(member)

@@ -27,7 +27,7 @@ from grootboek.consensus.effects import (
     Timer,
 )
 from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
-from grootboek.consensus.records import Cosigned, Record, StableCheckpoint, decode_record
+from grootboek.consensus.records import Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
 from grootboek.consensus.replica import Replica
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Executed",
     "FetchBodies",
     "Obligation",
+    "OpenedEpoch",
     "Persist",
     "Position",
     "Received",

@@ -42,9 +42,18 @@ class Checks:
     """The rules of one epoch."""
 
     def __init__(
-        self, chain: Chain, epoch: int, voting: Sequence[bytes], cosigning: Sequence[bytes], window: int
+        self,
+        chain: Chain,
+        epoch: int,
+        voting: Sequence[bytes],
+        cosigning: Sequence[bytes],
+        window: int,
+        opened: Certificate | None = None,
     ) -> None:
-        """Keys by replica index; ``window`` is W."""
+        """Keys by replica index; ``window`` is W. ``opened``: of the block that closed the epoch before,
+        verified: the stable checkpoint with which this one begins.
+        """
+        self._opened = opened
         self._chain = chain
         self._epoch = epoch
         self._voting = voting
@@ -78,7 +87,16 @@ class Checks:
         return [self._cosigned(message.size, message.root, message.cosignature)]
 
     def certificate(self, certificate: Certificate) -> list[Obligation]:
-        """A stable checkpoint: q different replicas, and a block entry that ends its log."""
+        """A stable checkpoint: q different replicas, and a block entry that ends its log.
+
+        The one that opened the epoch is another epoch's, and any quorum of that one's cosignatures shows
+        the same: it is known here already.
+        """
+        opened = self._opened
+        if opened is not None and certificate.size == opened.size:
+            if (certificate.root, certificate.block) != (opened.root, opened.block):
+                raise BadMessage("another block than the one that opened the epoch")
+            return []
         replicas = [cosignature.replica for cosignature in certificate.cosignatures]
         if len(replicas) != self._quorum.quorum or not _ascending(replicas):
             raise BadMessage("a certificate needs exactly q cosignatures, by ascending replica")

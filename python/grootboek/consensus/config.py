@@ -13,7 +13,7 @@ class Config(Struct, frozen=True):
     chain: Chain
     epoch: int
     me: int
-    """This replica's index."""
+    """This replica's index; n or above for an observer, which follows and has no vote."""
     n: int
     """How many replicas the epoch has."""
     limits: Limits
@@ -22,6 +22,11 @@ class Config(Struct, frozen=True):
     def quorum(self) -> Quorum:
         """The quorum arithmetic of the epoch."""
         return Quorum.of(self.n)
+
+    @property
+    def votes(self) -> bool:
+        """Whether this replica takes part in the epoch."""
+        return self.me < self.n
 
     def primary(self, view: int) -> int:
         """The primary of ``view`` (PBFT section 4.1: view modulo n)."""

@@ -95,6 +95,8 @@ class Core:
         """Views that failed since the last progress: the exponent of the back-off."""
         self.stored = 0
         """The log is synced through the block of this sequence number."""
+        self.closing: int | None = None
+        """The sequence number whose block closes the epoch, once it is executed."""
         self.announced = 0
         """The log size of the last certificate that was reported."""
         self.cosigned: Cosigned | None = None
@@ -112,8 +114,9 @@ class Core:
 
     @property
     def high(self) -> int:
-        """H: the highest sequence number that may be proposed."""
-        return self.low + self.config.limits.window
+        """H: the highest sequence number that may be proposed; the closing block's, once that is known."""
+        high = self.low + self.config.limits.window
+        return high if self.closing is None else min(high, self.closing)
 
     @property
     def primary(self) -> int:
@@ -162,7 +165,7 @@ class Core:
 
     def broadcast(self, frame: Frame) -> None:
         """To all others; nothing where there are none."""
-        if self.config.n > 1:
+        if self.peers:
             self.emit(Broadcast(frame))
 
     def tell(self, signed: Signed) -> None:
@@ -240,11 +243,12 @@ class Core:
         What is executed here and not certified may be missing at replicas that have left the view, and
         be too few to take the others along: without a timer all would wait for ever.
         """
-        return bool(self.known) or self.top > self.executed or self.size > self.checkpoints.size
+        waiting = self.closing is None and (bool(self.known) or self.top > self.executed)
+        return waiting or self.size > self.checkpoints.size
 
     def watch(self, *, progress: bool) -> None:
         """Keep the progress timer running exactly while the open view owes something."""
-        if not self.active or not self.ordering_work() or self.config.n == 1:
+        if not (self.active and self.config.votes and self.ordering_work()) or self.config.n == 1:
             self.stop_timer(Timer.PROGRESS)
         elif progress or Timer.PROGRESS not in self._running:
             self.start_timer(Timer.PROGRESS, self.patience())
@@ -274,6 +278,16 @@ class Core:
         self.emit(Remember(StableCheckpoint(self.durable)))
         self.emit(Release(self.low))
         self.forget()
+
+    def close(self, seq: int) -> None:
+        """The block of ``seq`` closes the epoch: what was proposed and voted above it is void.
+
+        What remains is to see its block certified, changing views if need be.
+        """
+        self.closing = seq
+        self.slots = {at: slot for at, slot in self.slots.items() if at <= seq}
+        self.early = {key: vote for key, vote in self.early.items() if key[2] <= seq}
+        self.top = min(self.top, seq)
 
     def forget(self) -> None:
         """Drop what lies at or below L."""

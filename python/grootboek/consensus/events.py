@@ -48,12 +48,16 @@ class Executed(Struct, frozen=True):
     """Its inclusion path to ``root``."""
     cosignature: Cosignature | None
     """This replica's own; None below what it cosigned before a restart."""
+    closes: bool = False
+    """Whether the block closes the epoch: nothing is ordered after it."""
 
 
 class CaughtUp(Struct, frozen=True):
     """The ledger reached this certificate by transfer."""
 
     certificate: Certificate
+    closes: bool = False
+    """Whether its block closes the epoch."""
 
 
 class Stored(Struct, frozen=True):

@@ -105,7 +105,7 @@ class Ordering(Core):
         once, so that nothing else is proposed or accepted there, and its vote when the window moves.
         """
         value, signed = slot.value, slot.pre_prepare
-        if not self.active or slot.voted or value is None or signed is None:
+        if not (self.active and self.config.votes) or slot.voted or value is None or signed is None:
             return
         if not (self.within(value.seq) and self.holds(value)):
             return
@@ -181,6 +181,8 @@ class Ordering(Core):
         if slot is not None and slot.decided is not None:
             for digest in slot.decided.batches:
                 self.finish(digest, event.seq)
+        if event.closes:
+            self.close(event.seq)
         self.cosign(event)
         self.announce()
         self.execute_next()
@@ -214,7 +216,7 @@ class Ordering(Core):
 
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""
-        if not self.running(Timer.STATUS) and self.config.n > 1:
+        if not self.running(Timer.STATUS) and self.peers:
             self.asked_at = self.executed
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
 
@@ -238,6 +240,8 @@ class Ordering(Core):
         if event.certificate.size > self.size:
             self.executed, self.size = seq, event.certificate.size
             self.failures = 0
+            if event.closes:
+                self.close(seq)
         self.certify(event.certificate)
         self.announce()
         self.execute_next()

@@ -1,9 +1,10 @@
 """The journal's records: all that a replica must remember so as never to contradict itself."""
 
 import typing
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from grootboek.wire import Certificate, Cosignature, Digest, Prepared, Seq, Signed, Size, decode
 
@@ -13,6 +14,7 @@ __all__ = [
     "EnteredView",
     "HoldsPrepared",
     "LeftView",
+    "OpenedEpoch",
     "Record",
     "StableCheckpoint",
     "Voted",
@@ -65,7 +67,13 @@ class StableCheckpoint(Struct, frozen=True, array_like=True, tag=7):
     certificate: Certificate
 
 
-Record = Accepted | Voted | HoldsPrepared | LeftView | EnteredView | Cosigned | StableCheckpoint
+class OpenedEpoch(Struct, frozen=True, array_like=True, tag=8):
+    """What follows was said in this epoch; what came before, in earlier ones."""
+
+    epoch: Annotated[int, Meta(ge=1, lt=2**53)]
+
+
+Record = Accepted | Voted | HoldsPrepared | LeftView | EnteredView | Cosigned | StableCheckpoint | OpenedEpoch
 
 _records: typing.Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
 

@@ -158,10 +158,17 @@ class Replica(ViewChanging):
 
     def status(self) -> Status:
         """What this replica has: peers answer with what it lacks."""
-        return Status(self.view, self.active, self.executed, self.stable)
+        return Status(self.view, self.active, self.executed, self.stable, self.config.epoch)
 
     def on_status_timer(self) -> None:
-        """Ask and tell again, for as long as something is missing here or unheard of there."""
+        """Ask and tell again, for as long as something is missing here or unheard of there.
+
+        An observer is told nothing by itself, so it asks for ever.
+        """
+        if not self.config.votes:
+            self.broadcast(self.status())
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms)
+            return
         if not self.active or self.ordering_work() or self.checkpoints.ahead(self.size):
             if not self.active or self.executed == self.asked_at:
                 self._ask_everybody()
@@ -204,11 +211,11 @@ class Replica(ViewChanging):
         if behind:
             self._help_into_view(sender)
         size = 0 if message.stable is None else message.stable.size
-        if (behind or size < self.checkpoints.size) and self._may_answer(sender):
+        if (behind or size < self.checkpoints.size) and self.may_answer(sender):
             self.emit(Send(sender, self.status()))
         self._help_order(sender, message)
 
-    def _may_answer(self, peer: int) -> bool:
+    def may_answer(self, peer: int) -> bool:
         """Two replicas that are each behind in something must not answer each other without end."""
         last = self.answered.get(peer, 0)
         if self.now < last + self.config.limits.view_timer_ms // 4:
@@ -248,11 +255,12 @@ class Replica(ViewChanging):
         for record in records:
             self._recall(record)
         if last is not None:
+            if last.closes:
+                self.close(last.seq)
             self.cosign(last)
         self.forget()
-        if self.config.n > 1:
-            self.broadcast(self.status())
-            self.ask_soon()
+        self.broadcast(self.status())
+        self.ask_soon()
         for slot in list(self.slots.values()):
             self.progress(slot)
         self.announce()

@@ -42,6 +42,8 @@ class ViewChanging(Ordering):
 
     def leave_for(self, view: int) -> None:
         """Leave all views below ``view``: no vote in them from here on."""
+        if not self.config.votes:
+            return
         self.failures += 1
         self.view, self.active = view, False
         self.stop_timer(Timer.PROGRESS)

@@ -14,17 +14,17 @@ from grootboek.disk import Disk
 from grootboek.errors import BadCertificate, Damaged, Diverged
 from grootboek.ledger import snapshots
 from grootboek.ledger.blocks import Mismatch
-from grootboek.ledger.certificates import check_certificate, read_certificate
 from grootboek.ledger.claims import contradictions
+from grootboek.ledger.epochs import Epochs, read_certificate, read_epochs
+from grootboek.ledger.founding import founding_rows
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine
-from grootboek.ledger.parties import founding_rows
 from grootboek.ledger.reading import PinnedView
 from grootboek.ledger.registry import Active, Registry
 from grootboek.ledger.snapshots import SnapshotHead
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis
-from grootboek.wire import HEADER_ENTRY
+from grootboek.wire import HEADER_ENTRY, RECORD_ENTRY
 
 __all__ = ["Report", "audit"]
 
@@ -83,13 +83,14 @@ def audit(
     """
     active = registry.activate(genesis.modules)
     log = EntryLog(disk, believe_bundles=False, repair=False)
-    certificate = read_certificate(genesis, disk)
-    heads = dict(_snapshot_heads(genesis, disk))
+    epochs = read_epochs(genesis, disk)
+    certificate = read_certificate(epochs, disk)
+    heads = dict(_snapshot_heads(genesis, epochs, disk))
     contradiction = next(
-        contradictions(disk, log, certificate, heads, cosigned=cosigned, durable=durable), None
+        contradictions(disk, log, epochs, certificate, heads, cosigned=cosigned, durable=durable), None
     )
     snapshot_of = {head.height: name for name, head in heads.items()}
-    store = Store(State(), founding_rows(genesis.parties))
+    store = Store(State(), founding_rows(genesis))
     machine = Machine(genesis, active, store)
     counts = _Counts()
     certified_size = certificate.size if certificate else 0
@@ -130,7 +131,7 @@ class _Counts:
     def add(self, entries: Sequence[bytes]) -> None:
         headers = [entry for entry in entries if entry[:1] == HEADER_ENTRY]
         self.transactions += len(headers)
-        self.records += len(entries) - 1 - len(headers)
+        self.records += sum(entry[:1] == RECORD_ENTRY for entry in entries)
         self.signatures += sum(len(wire.header_entries.decode(entry[1:]).signatures) for entry in headers)
 
 
@@ -147,13 +148,13 @@ def _check_block(machine: Machine, log: EntryLog, entries: Sequence[bytes], *, p
         raise Damaged(str(error), where=where) from error
 
 
-def _snapshot_heads(genesis: Genesis, disk: Disk) -> Iterator[tuple[str, SnapshotHead]]:
+def _snapshot_heads(genesis: Genesis, epochs: Epochs, disk: Disk) -> Iterator[tuple[str, SnapshotHead]]:
     """File and head of each snapshot, once its certificate is checked."""
     for short in disk.names(snapshots.FOLDER):
         name = f"{snapshots.FOLDER}/{short}"
         head = snapshots.read_head(disk, genesis.chain, name)
         try:
-            block = check_certificate(genesis, head.certificate)
+            block = epochs.check(head.certificate)
         except BadCertificate as error:
             raise Damaged(error.detail, where=name) from error
         if (

@@ -15,9 +15,11 @@ from grootboek.errors import BadFrame
 from grootboek.types import Chain, Limits
 from grootboek.wire import (
     BLOCK_ENTRY,
+    EPOCH_ENTRY,
     HEADER_ENTRY,
     RECORD_ENTRY,
     BlockEntry,
+    EpochEntry,
     HeaderEntry,
     RecordEntry,
     Transaction,
@@ -66,7 +68,7 @@ class StoredBlock(Struct, frozen=True):
         return self.entry.time
 
 
-def parse(entry: bytes) -> HeaderEntry | RecordEntry | BlockEntry:
+def parse(entry: bytes) -> HeaderEntry | RecordEntry | BlockEntry | EpochEntry:
     """A log entry of any kind; raises BadFrame unless it is the one encoding of one."""
     kind, data = entry[:1], entry[1:]
     if kind == HEADER_ENTRY:
@@ -75,6 +77,8 @@ def parse(entry: bytes) -> HeaderEntry | RecordEntry | BlockEntry:
         return wire.decode(wire.record_entries, data)
     if kind == BLOCK_ENTRY:
         return wire.decode(wire.block_entries, data)
+    if kind == EPOCH_ENTRY:
+        return wire.decode(wire.epoch_entries, data)
     raise BadFrame(f"unknown kind of log entry {kind.hex()}")
 
 
@@ -95,7 +99,7 @@ def transactions_of(entries: Sequence[bytes]) -> bytes:
             frames += _frame(header, commands)
             header, commands = parsed, []
         else:
-            raise BadFrame("a block entry inside a block")
+            raise BadFrame(f"{type(parsed).__name__} inside a block")
     return b"".join(frames + _frame(header, commands))
 
 
@@ -150,4 +154,6 @@ def _describe(entry: bytes) -> str:
         )
     if isinstance(parsed, HeaderEntry):
         return "a transaction's header"
+    if isinstance(parsed, EpochEntry):
+        return f"the replicas of epoch {parsed.epoch}"
     return f"block {parsed.height}, state root {parsed.state.hex()}"

@@ -12,6 +12,7 @@ from msgspec import Struct
 from grootboek.disk import Disk
 from grootboek.errors import Damaged
 from grootboek.ledger.certificates import CERTIFICATE
+from grootboek.ledger.epochs import Epochs, name_of
 from grootboek.ledger.files import BUNDLE, BUNDLES, FOLDER, ROW_BYTES, SYNCED
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.snapshots import SnapshotHead
@@ -31,6 +32,7 @@ class _Claim(Struct, frozen=True):
 def contradictions(
     disk: Disk,
     log: EntryLog,
+    epochs: Epochs,
     certificate: Certificate | None,
     snapshots: Mapping[str, SnapshotHead],
     *,
@@ -43,6 +45,8 @@ def contradictions(
     journal's: the latter it wrote once the log was synced so far.
     """
     claims = [_Claim(head.certificate.size, head.certificate.root, name) for name, head in snapshots.items()]
+    for epoch, handover in zip(epochs.all[1:], epochs.handovers, strict=True):
+        claims.append(_Claim(epoch.start, handover.certificate.root, name_of(epoch.number)))
     if certificate:
         claims.append(_Claim(certificate.size, certificate.root, CERTIFICATE))
     if log.mark:

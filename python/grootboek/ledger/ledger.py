@@ -13,10 +13,11 @@ from msgspec import Struct
 from grootboek import wire
 from grootboek._core import State, TransactionBatch
 from grootboek.disk import Disk
-from grootboek.errors import BadProof, Diverged, Unavailable
+from grootboek.errors import BadCertificate, BadProof, Diverged, Unavailable
 from grootboek.ledger import recovery, snapshots
 from grootboek.ledger.blocks import Mismatch
 from grootboek.ledger.certificates import CERTIFICATE
+from grootboek.ledger.epochs import follow, write_handover
 from grootboek.ledger.execution import Result
 from grootboek.ledger.files import frame, split
 from grootboek.ledger.machine import Made
@@ -24,7 +25,7 @@ from grootboek.ledger.proofs import Prover
 from grootboek.ledger.reading import Head
 from grootboek.ledger.registry import Active, Registry
 from grootboek.types import Genesis
-from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate
+from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover
 
 __all__ = ["Block", "Ledger"]
 
@@ -43,6 +44,8 @@ class Block(Struct, frozen=True):
     """The log's root at that size."""
     path: tuple[bytes, ...]
     """The block entry's inclusion path to ``root``."""
+    closes: bool
+    """Whether it closes its epoch: the next block belongs to the next one."""
     results: tuple[Result, ...]
     """For every transaction of the batches, in order: its id, and Final, Refused (expired or expiry too
     far), or None for a duplicate, whose result ``finals`` gives.
@@ -55,6 +58,8 @@ class Ledger(Prover):
     def __init__(self, genesis: Genesis, disk: Disk, active: Active, recovered: recovery.Recovered) -> None:
         """Use ``Ledger.open``."""
         super().__init__(genesis, recovered.log, recovered.store, active)
+        self.epochs = recovered.epochs
+        """Those whose beginning is certified."""
         self._disk = disk
         self._machine = recovered.machine
         self._move()
@@ -95,8 +100,10 @@ class Ledger(Prover):
 
         ``time``: the value's proposed time; the block's is never before that of the block before.
         Each transaction of ``batches`` has verdict 0. Nothing is synced. Raises StorageError and
-        CommandFailed, after which the ledger must be opened anew, and ValueError for an old ``seq``.
+        CommandFailed, after which the ledger must be opened anew, and ValueError for an old ``seq`` and
+        where the epoch is closed.
         """
+        self._not_closed()
         return self._append(self._machine.run(seq, time, batches))
 
     def _append(self, made: Made) -> Block:
@@ -107,12 +114,24 @@ class Ledger(Prover):
         if self._ahead is not None and self._ahead.size <= self.size:
             ahead, self._ahead = self._ahead, None
             self.certify(ahead)
-        path = self._log.inclusion(self.size - 1, self.size)
-        return Block(made.entry, made.entries[-1], made.start, self.size, self.root, path, made.results)
+        return Block(
+            entry=made.entry,
+            raw=made.entries[-1],
+            start=made.start,
+            size=self.size,
+            root=self.root,
+            path=self._log.inclusion(self.size - 1, self.size),
+            closes=made.opens is not None,
+            results=made.results,
+        )
 
     def _move(self) -> None:
         at = self._machine.at
         self.head = Head(at.height, at.seq, at.time, at.size, self._log.root(at.size))
+
+    def _not_closed(self) -> None:
+        if self.closed:
+            raise ValueError("the epoch is closed, and the next one has not begun")
 
     # --- catching up -----------------------------------------------------------------------------
 
@@ -127,8 +146,9 @@ class Ledger(Prover):
         ``start`` is ``fetched``. ``proven(size, root)`` says whether the tree that ends with ``body``
         is the beginning of a certified one. A block that ends in a later body is held until then.
         Raises BadProof, with nothing changed, for entries that are not proven; Diverged where proven
-        entries do not come out equal, which no other peer can mend.
+        entries do not come out equal, which no other peer can mend; ValueError as ``execute``.
         """
+        self._not_closed()
         entries = list(split(body))
         if start != self.fetched or not entries or len(frame(entries)) != len(body):
             raise BadProof(f"the body does not hold the entries from {self.fetched} on")
@@ -165,6 +185,31 @@ class Ledger(Prover):
             if self._log.root(certificate.size) != certificate.root:
                 raise Diverged(f"a quorum has cosigned another root for {certificate.size} entries")
             self._certificate = certificate
+
+    # --- epochs ----------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the last block closed its epoch, and no hand-over says so yet."""
+        return self._machine.epoch > self.epochs.last.number
+
+    def hand_over(self, certificate: Certificate) -> None:
+        """The closing block is certified, and synced here: the next epoch begins. Durable on return.
+
+        Synced, because the votes that could bring the block back are of the old epoch: nobody keeps them.
+        Raises BadCertificate unless ``certificate`` is a quorum's and of the closing block; StorageError.
+        """
+        if certificate.size > self.synced_size:
+            raise BadCertificate("the closing block is not synced here", where=str(certificate.size))
+        index = certificate.size - 2
+        handover = Handover(
+            entry=self._log.read(index, index + 1)[0],
+            path=self._log.inclusion(index, certificate.size),
+            certificate=certificate,
+        )
+        epoch = follow(self.chain, self.epochs.last, handover)
+        write_handover(self._disk, epoch.number, handover)
+        self.epochs.add(handover)
 
     # --- durability ------------------------------------------------------------------------------
 

@@ -13,13 +13,13 @@ from grootboek import wire
 from grootboek._core import TransactionBatch
 from grootboek.errors import BadFrame, Diverged
 from grootboek.ledger.blocks import Mismatch, batch_of, difference
-from grootboek.ledger.certificates import EPOCH
 from grootboek.ledger.execution import Executed, Executor, Result
 from grootboek.ledger.keys import BLOCK, START, TIME, number
+from grootboek.ledger.members import changed, present
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis, Millis
-from grootboek.wire import BLOCK_ENTRY, BlockEntry
+from grootboek.wire import BLOCK_ENTRY, EPOCH_ENTRY, BlockEntry, EpochEntry
 
 __all__ = ["Machine", "Made", "Position"]
 
@@ -45,19 +45,28 @@ class Made(Struct, frozen=True):
     start: int
     """Index of the first."""
     results: tuple[Result, ...]
+    opens: EpochEntry | None
+    """The epoch that begins after this block, where it closes one."""
 
 
 class Machine:
     """Executes block after block over one state."""
 
     def __init__(self, genesis: Genesis, active: Active, store: Store) -> None:
-        """At height 0; ``at`` is moved by whoever knows that the state is elsewhere."""
-        self.at = Position(0, 0, genesis.time, 0)
+        """At height 0, unless ``move`` says that the state is elsewhere."""
         self._chain = genesis.chain
         self._limits = genesis.limits
         self._versions = active.versions
         self._store = store
         self._executor = Executor(genesis.chain, genesis.limits, active, store)
+        self.move(Position(0, 0, genesis.time, 0))
+
+    def move(self, at: Position) -> None:
+        """The state is that after this block."""
+        self.at = at
+        row = present(self._store)
+        self.epoch = 0 if row is None else row.number
+        """Of the next block."""
 
     def run(self, seq: int, time: Millis, batches: Sequence[TransactionBatch]) -> Made:
         """Execute an ordered value. Raises ValueError unless ``seq`` is above the last one."""
@@ -74,6 +83,7 @@ class Machine:
         where only the state comes out differently, which leaves the state changed.
         """
         *body, raw = entries
+        opening = body.pop() if body and body[-1][:1] == EPOCH_ENTRY else b""
         try:
             logged = wire.decode_block(raw)
             batch = batch_of(body, self._chain, self._limits, check_signatures=check_signatures)
@@ -87,6 +97,8 @@ class Machine:
             raise Mismatch("a transaction is in the log already, or outside its validity")
         if done.entries != body:
             raise Mismatch(difference(body, done.entries))
+        if _opening(done) != opening:
+            raise Mismatch("its epoch entry is not what executing the block gives")
         done.duplicates, done.expired = logged.duplicates, logged.expired
         entry = self._entry(logged.seq, logged.time, done)
         if wire.encode(structs.replace(entry, state=logged.state)) != raw[1:]:
@@ -102,7 +114,7 @@ class Machine:
             height=self.at.height + 1,
             seq=seq,
             time=time,
-            epoch=EPOCH,
+            epoch=self.epoch,
             transactions=done.transactions,
             records=done.records,
             duplicates=done.duplicates,
@@ -112,7 +124,9 @@ class Machine:
         )
 
     def _commit(self, entry: BlockEntry, done: Executed) -> Made:
-        start, index = self.at.size, self.at.size + len(done.entries)
+        start, opening = self.at.size, _opening(done)
+        entries = [*done.entries, opening] if opening else done.entries
+        index = start + len(entries)
         height = number(entry.height)
         rows = [
             *done.index,
@@ -123,7 +137,17 @@ class Machine:
         self._store.commit(entry.height, done.changes, rows)
         entry = structs.replace(entry, state=self._store.root)
         self.at = Position(entry.height, entry.seq, entry.time, index + 1)
-        return Made(entry, [*done.entries, BLOCK_ENTRY + wire.encode(entry)], start, tuple(done.results))
+        opens = wire.epoch_entries.decode(opening[1:]) if opening else None
+        if opens is not None:
+            self.epoch = opens.epoch
+        block = BLOCK_ENTRY + wire.encode(entry)
+        return Made(entry, [*entries, block], start, tuple(done.results), opens)
+
+
+def _opening(done: Executed) -> bytes:
+    """The epoch entry of a block that closes an epoch; empty where it does not."""
+    row = changed(done.changes)
+    return b"" if row is None else EPOCH_ENTRY + wire.encode(EpochEntry(row.number, row.members))
 
 
 def _state_differs(

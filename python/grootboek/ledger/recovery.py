@@ -14,11 +14,12 @@ from grootboek._core import State
 from grootboek.disk import Disk
 from grootboek.errors import BadFrame, Damaged
 from grootboek.ledger.blocks import Mismatch
-from grootboek.ledger.certificates import CERTIFICATE, read_certificate
+from grootboek.ledger.certificates import CERTIFICATE
+from grootboek.ledger.epochs import Epochs, read_certificate, read_epochs
+from grootboek.ledger.founding import founding_rows
 from grootboek.ledger.keys import BLOCK, number
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine, Position
-from grootboek.ledger.parties import founding_rows
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis
@@ -37,6 +38,7 @@ class Recovered(Struct, frozen=True):
     store: Store
     machine: Machine
     certificate: Certificate | None
+    epochs: Epochs
     unflushed: list[tuple[int, int]]
     """Height and size of the blocks that were executed again."""
 
@@ -46,23 +48,24 @@ def recover(
 ) -> Recovered:
     """See ``Ledger.open``."""
     log = EntryLog.open(disk)
-    certificate = read_certificate(genesis, disk)
+    epochs = read_epochs(genesis, disk)
+    certificate = read_certificate(epochs, disk)
     certified = certificate.size if certificate else 0
     if certificate and (log.size < certified or log.root(certified) != certificate.root):
         raise Damaged("the log is not the one that the certificate is of", where=CERTIFICATE)
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
-    machine.at = position
+    machine.move(position)
     keep = genesis.limits.proof_heights
     unflushed = _execute_tail(machine, log, certified, lambda height: store.flush(height, keep))
-    return Recovered(log, store, machine, certificate, unflushed)
+    return Recovered(log, store, machine, certificate, epochs, unflushed)
 
 
 def _matching(
     genesis: Genesis, log: EntryLog, state: State, fresh: Callable[[], State] | None
 ) -> tuple[Store, Position]:
     """The state and where it is in the log; an empty state where the present one is not the log's."""
-    founding = founding_rows(genesis.parties)
+    founding = founding_rows(genesis)
     store = Store(state, founding)
     position = _position(genesis, log, store)
     if position is None:

@@ -1,6 +1,6 @@
 """The batch bodies that a replica holds: until their block is certified, and within each origin's quota."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
 
@@ -80,6 +80,15 @@ class Bodies:
         for digest in gone:
             del self._held[digest]
         return gone
+
+    def renumber(self, index: Mapping[int, int], me: int) -> None:
+        """Replicas have other indexes in the next epoch; ``me`` takes over the batches of those that left."""
+        waiting: dict[int, dict[bytes, int]] = {}
+        for digest, body in self._held.items():
+            body.origin = index.get(body.origin, me)
+            if body.seq is None:
+                waiting.setdefault(body.origin, {})[digest] = len(body.batch.buffer)
+        self._waiting = waiting
 
     def waiting(self, origin: int) -> list[TransactionBatch]:
         """The batches of ``origin`` that wait, in the order they came."""

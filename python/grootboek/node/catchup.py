@@ -26,10 +26,14 @@ class CatchUp:
     def __init__(self, ledger: Ledger, me: int, n: int) -> None:
         """``me`` of ``n`` replicas."""
         self._ledger = ledger
-        self._peers = [peer for peer in range(n) if peer != me]
+        self.among(me, n)
         self._target: Certificate | None = None
         self._asked: Certificate | None = None
         self._source = 0
+
+    def among(self, me: int, n: int) -> None:
+        """Whom to ask from now on: the replicas of an epoch."""
+        self._peers = [peer for peer in range(n) if peer != me]
 
     @property
     def running(self) -> bool:
@@ -98,7 +102,7 @@ class CatchUp:
             return None
         self._target = self._asked = None
         out.stop(TRANSFER_TIMER)
-        return CaughtUp(target)
+        return CaughtUp(target, closes=self._ledger.closed and self._ledger.size == target.size)
 
     def serve(self, sender: int, request: FetchEntries, out: Outbox) -> None:
         """Answer a peer with proven entries; nothing where it asks beyond what is here."""

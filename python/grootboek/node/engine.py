@@ -23,6 +23,7 @@ from grootboek.consensus import (
     Execute,
     Executed,
     FetchBodies,
+    OpenedEpoch,
     Persist,
     Position,
     Record,
@@ -41,7 +42,7 @@ from grootboek.consensus import (
     decode_record,
 )
 from grootboek.consensus.newview import proposal_in
-from grootboek.errors import Damaged
+from grootboek.errors import BadFrame, Damaged
 from grootboek.ledger import Block, Ledger
 from grootboek.node.bodies import Bodies
 from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
@@ -52,7 +53,7 @@ from grootboek.node.journal import Journal
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
-from grootboek.types import Genesis
+from grootboek.types import Epoch, Genesis
 from grootboek.wire import (
     Answer,
     Batch,
@@ -67,6 +68,7 @@ from grootboek.wire import (
     Signed,
     Status,
     block_of,
+    decode_block,
     encode,
 )
 
@@ -105,8 +107,13 @@ class Engine:
         keys: Keys,
         ledger: Ledger,
         journal: tuple[Journal, Sequence[bytes]],
+        seat_in: Callable[[Epoch], tuple[int, Keys]] | None = None,
     ) -> None:
         """``journal``: what ``Journal.open`` returned. Call ``start`` next.
+
+        ``me`` and ``keys`` are those of the ledger's last epoch. An index of n or above is an observer's:
+        it follows the ledger and has no vote. ``seat_in`` gives both for a later epoch; by default they
+        stay as they are.
 
         Raises Damaged where the journal is gone while the log holds blocks, or where the log ends before
         what the journal says was durable: this replica has voted on what it cannot know any more, so it
@@ -117,30 +124,44 @@ class Engine:
         self._records = records_in(items)
         if self.journal.created and ledger.height:
             raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
-        durable = max((size for size, _ in durable_in(self._records)), default=0)
+        opened = ledger.epochs.last.start
+        durable = max((opened, *(size for size, _ in durable_in(self._records))))
         if durable > ledger.size:
             detail = f"the log ends after {ledger.size} entries; {durable} were durable, says the journal"
             raise Damaged(detail, where="log")
         self.genesis = genesis
-        self.me = me
         self.ledger = ledger
         self.limits = genesis.limits
-        self.signers = Signers(genesis.chain, 0, me, keys)
         self.counters = Counters()
-        self.gate = Gate(genesis, 0, self.counters)
+        self._seat_in = seat_in or (lambda _epoch: (me, keys))
+        self._enter(me, keys)
         self.bodies = Bodies(genesis.limits.pool_bytes)
         self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
-        self.catchup = CatchUp(ledger, me, len(genesis.replicas))
+        self.catchup = CatchUp(ledger, me, self.epoch.quorum.n)
         self.reachable: set[int] = set()
         """The peers that are connected."""
         self.evidence: list[tuple[Signed, Signed]] = []
-        config = Config(chain=genesis.chain, epoch=0, me=me, n=len(genesis.replicas), limits=genesis.limits)
-        self.replica = self.core(config, self.signers.message)
         self._wanted: dict[bytes, int] = {}
         self._syncing = False
         self._flush_due = False
         self._stored = 0
         self._compact_at = COMPACT_BYTES
+
+    def _enter(self, me: int, keys: Keys) -> None:
+        """Become replica ``me`` of the ledger's last epoch: a core, a gate and signers of that epoch."""
+        self.epoch = self.ledger.epochs.last
+        self.me = me
+        n = self.epoch.quorum.n
+        config = Config(chain=self.genesis.chain, epoch=self.epoch.number, me=me, n=n, limits=self.limits)
+        self.signers = Signers(self.genesis.chain, self.epoch.number, me, keys)
+        self.gate = Gate(self.genesis, self.epoch, self._opened, self.counters)
+        self.replica = self.core(config, self.signers.message)
+
+    @property
+    def _opened(self) -> Certificate | None:
+        """The certificate of the block that opened this epoch; None in the founding one."""
+        handovers = self.ledger.epochs.handovers
+        return handovers[-1].certificate if handovers else None
 
     # --- what happens to a replica ---------------------------------------------------------------
 
@@ -150,7 +171,7 @@ class Engine:
         records, self._records, self._recovered = self._records, [], []
         for size, root in cosigned_in(records):
             self.signers.restore(size, root)
-        effects = self.replica.start(self._position(now), records, now)
+        effects = self.replica.start(self._position(now), _said_in(self.epoch.number, records), now)
         out = Outbox()
         out.sync = True
         return self._turn(events, now, out, effects)
@@ -158,6 +179,7 @@ class Engine:
     def frames(self, arrived: Sequence[tuple[int, Frame]], now: int) -> Outbox:
         """Frames from authenticated peers, all but Batch (see ``body``)."""
         out = Outbox()
+        arrived = [item for item in arrived if not self._of_another_epoch(*item, out)]
         messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status)]
         events = self.gate.events(messages, self.replica.settled)
         for sender, frame in arrived:
@@ -191,7 +213,7 @@ class Engine:
             out.flush = True
         elif timer == TRANSFER_TIMER:
             self.catchup.retry(out)
-        elif timer is Timer.PROGRESS and len(self.reachable) + 1 < self.genesis.quorum.quorum:
+        elif timer is Timer.PROGRESS and len(self.reachable) + 1 < self.epoch.quorum.quorum:
             out.start(timer, self.limits.view_timer_ms)  # leaving the view alone would help nobody
         elif isinstance(timer, Timer):
             events += [*self._overtaken(), TimerFired(timer)]
@@ -243,6 +265,7 @@ class Engine:
                 queue += self._cut(out)
                 if not queue:
                     self.counters.view_changes += self.replica.view - view
+                    self._close(out)
                     return out
 
     def _persist(self, effects: Sequence[Effect]) -> None:
@@ -294,6 +317,58 @@ class Engine:
                 if len(self.evidence) < EVIDENCE_KEPT:
                     self.evidence.append((first, second))
 
+    # --- epochs ----------------------------------------------------------------------------------
+
+    def _close(self, out: Outbox) -> None:
+        """Where the epoch is closed and that is certified: sync the log, then hand over."""
+        certificate = self.ledger.certificate
+        if self.ledger.closed and certificate is not None and certificate.size == self.ledger.size:
+            out.opens = self.ledger.synced_size >= certificate.size
+            out.sync = out.sync or not out.opens
+
+    def open_epoch(self, now: int) -> Outbox:
+        """Begin the next epoch, after an outbox that ``opens`` it: what it leaves is for that epoch's
+        replicas, to whom the network is to be turned. Raises StorageError.
+
+        What was said in the old one is forgotten; batches that wait are ordered in the new one.
+        """
+        certificate = self.ledger.certificate
+        if certificate is None:
+            raise Damaged("an epoch was closed, and nothing is certified", where="log")
+        before = self.epoch
+        self.ledger.hand_over(certificate)
+        after = self.ledger.epochs.last
+        cosigned = self.signers.cosigned
+        self._enter(*self._seat_in(after))
+        self.signers.restore(*cosigned)
+        self.reachable.clear()
+        self._wanted.clear()
+        self.catchup.among(self.me, after.quorum.n)
+        self.bodies.renumber(_renumbered(before, after), self.me)
+        out = Outbox()
+        for timer in (*Timer, TRANSFER_TIMER):
+            out.stop(timer)
+        effects = self.replica.start(self._position(now), (), now)
+        self._rewrite()
+        events = [self._submitted(body.batch, body.origin) for body in self.bodies.needed(self.ledger.seq)]
+        return self._turn(events, now, out, effects)
+
+    def _of_another_epoch(self, sender: int, frame: Frame, out: Outbox) -> bool:
+        """Whether the frame belongs to another epoch, so that it says nothing here.
+
+        A peer in an older one is told how that one ended; one in a newer one, where we are.
+        """
+        if isinstance(frame, Status) and frame.epoch != self.epoch.number:
+            handovers = self.ledger.epochs.handovers
+            if frame.epoch > self.epoch.number:
+                if self.replica.may_answer(sender):
+                    out.send(sender, self.replica.status())
+            elif frame.epoch < len(handovers):
+                ended = handovers[frame.epoch].certificate
+                out.send(sender, Status(0, True, block_of(ended).seq, ended, frame.epoch))  # noqa: FBT003
+            return True
+        return isinstance(frame, Checkpoint) and _epoch_of(frame) != self.epoch.number
+
     # --- execution and certificates --------------------------------------------------------------
 
     def _execute(self, effect: Execute, now: int, out: Outbox) -> Sequence[Event]:
@@ -308,8 +383,10 @@ class Engine:
     def _executed(  # noqa: PLR0917  # the fields of a block, in their order
         self, seq: int, size: int, root: bytes, raw: bytes, path: Path, now: int
     ) -> Executed:
-        cosignature = self.signers.cosign(size, root, now // 1_000)
-        return Executed(seq, size, root, raw, path, cosignature)
+        """The last block as an event, cosigned unless it is of an earlier epoch, or this is an observer."""
+        ours = size > self.epoch.start and self.me < self.epoch.quorum.n
+        cosignature = self.signers.cosign(size, root, now // 1_000) if ours else None
+        return Executed(seq, size, root, raw, path, cosignature, closes=self.ledger.closed)
 
     def _advanced(self, block: Block, out: Outbox) -> None:
         self.counters.block(block.entry)
@@ -345,10 +422,14 @@ class Engine:
         Every body that is held stays: a proposal may name one that is executed, and a vote for it
         rests on the journal as any other.
         """
-        if self.journal.size < self._compact_at:
-            return
+        if self.journal.size >= self._compact_at:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
         position = self.journal.mark()
         written = [_body_record(b.batch, b.origin) for b in self.bodies.held()]
+        if self.epoch.number:
+            written.append(_RECORD + encode(OpenedEpoch(self.epoch.number)))
         written += [_RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)
@@ -386,7 +467,7 @@ class Engine:
             self.bodies.executed([batch.digest], self.ledger.seq)
         return [self._submitted(batch, origin, logged=logged)]
 
-    def _submitted(self, batch: TransactionBatch, origin: int, *, logged: bool) -> Submitted:
+    def _submitted(self, batch: TransactionBatch, origin: int, *, logged: bool = False) -> Submitted:
         own = origin == self.me
         return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged)
 
@@ -410,7 +491,7 @@ class Engine:
 
     def _fetch(self, digests: Sequence[bytes], out: Outbox) -> None:
         """Ask for missing bodies, another peer at each attempt."""
-        peers = [peer for peer in range(len(self.genesis.replicas)) if peer != self.me]
+        peers = self.replica.peers
         for digest in digests:
             attempt = self._wanted.get(digest, 0)
             self._wanted[digest] = attempt + 1
@@ -453,7 +534,8 @@ class Engine:
         path = ledger.inclusion(ledger.size - 1, ledger.size)
         raw = ledger.block(ledger.height).raw
         last = self._executed(ledger.seq, ledger.size, ledger.root, raw, path, now)
-        return Position(last, ledger.certificate)
+        known = [one for one in (ledger.certificate, self._opened) if one is not None]
+        return Position(last, max(known, key=lambda one: one.size, default=None))
 
     def _recovered_body(self, item: bytes) -> list[Event]:
         """A body from the journal: it was judged before it was written."""
@@ -470,6 +552,28 @@ class Engine:
 def records_in(journalled: Iterable[bytes]) -> list[Record]:
     """What the core has written to a journal, beside the bodies of batches."""
     return [decode_record(item[1:]) for item in journalled if item[:1] == _RECORD]
+
+
+def _said_in(epoch: int, records: Sequence[Record]) -> Sequence[Record]:
+    """Those that were written since ``epoch`` was opened; none where that was not written any more."""
+    for place, record in enumerate(records):
+        if record == OpenedEpoch(epoch):
+            return records[place + 1 :]
+    return () if epoch else records
+
+
+def _renumbered(before: Epoch, after: Epoch) -> dict[int, int]:
+    """The index in ``after`` of those replicas of ``before`` that are in it."""
+    found = {i: after.index(replica.name) for i, replica in enumerate(before.replicas)}
+    return {i: index for i, index in found.items() if index is not None}
+
+
+def _epoch_of(checkpoint: Checkpoint) -> int:
+    """Of the block that it cosigns; -1 where that is none."""
+    try:
+        return decode_block(checkpoint.block).epoch
+    except BadFrame:
+        return -1
 
 
 def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,7 @@ The signatures of all frames that arrived together are verified in one call, so 
 several sequence numbers share the work.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -12,8 +13,8 @@ from grootboek._core import verify_many
 from grootboek.consensus import Checks, Event, Obligation, Received
 from grootboek.errors import BadMessage, BadMessageSignature, PeerError
 from grootboek.node.counters import Counters
-from grootboek.types import Genesis
-from grootboek.wire import Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status
+from grootboek.types import Epoch, Genesis
+from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status
 
 __all__ = ["Gate"]
 
@@ -51,17 +52,20 @@ class _Candidate:
 class Gate:
     """Turns frames of authenticated peers into events of the core; refuses and reports the rest."""
 
-    def __init__(self, genesis: Genesis, epoch: int, counters: Counters) -> None:
-        """For the replicas of one epoch."""
-        self._names = [replica.name for replica in genesis.replicas]
+    def __init__(
+        self, genesis: Genesis, epoch: Epoch, opened: Certificate | None, counters: Counters
+    ) -> None:
+        """For the replicas of one epoch, which ``opened`` has opened."""
+        self._names = [replica.name for replica in epoch.replicas]
         self._counters = counters
-        self._refused = [0] * len(genesis.replicas)
+        self._refused = Counter[int]()
         self._checks = Checks(
             genesis.chain,
-            epoch,
-            [replica.voting_key for replica in genesis.replicas],
-            [replica.cosigning_key for replica in genesis.replicas],
+            epoch.number,
+            [replica.voting_key for replica in epoch.replicas],
+            [replica.cosigning_key for replica in epoch.replicas],
             genesis.limits.window,
+            opened,
         )
 
     def events(
@@ -105,6 +109,5 @@ class Gate:
         self._counters.messages_refused += 1
         self._refused[peer] = times = self._refused[peer] + 1
         if times.bit_count() == 1:
-            log.warning(
-                "message refused", peer=self._names[peer], code=error.code, reason=str(error), times=times
-            )
+            name = self._names[peer] if peer < len(self._names) else "an observer"
+            log.warning("message refused", peer=name, code=error.code, reason=str(error), times=times)

@@ -10,7 +10,7 @@ __all__ = ["Outbox"]
 class Outbox:
     """Frames and timers, in order. Everything that had to be durable first is durable already."""
 
-    __slots__ = ("flush", "frames", "sync", "timers")
+    __slots__ = ("flush", "frames", "opens", "sync", "timers")
 
     def __init__(self) -> None:
         self.frames: list[tuple[int | None, Frame]] = []
@@ -21,6 +21,8 @@ class Outbox:
         """Whether the log should be synced now, off the loop; then ``Engine.stored``."""
         self.flush = False
         """Whether the state should be flushed after that."""
+        self.opens = False
+        """Whether the epoch is over: do all this, then call ``Engine.open_epoch``."""
 
     def send(self, to: int | None, frame: Frame) -> None:
         """Send to one replica, or to all others."""

@@ -27,19 +27,20 @@ class Signers:
         self._chain = chain
         self._epoch = epoch
         self._me = me
-        self._keys = keys
-        self._last = (0, b"")
+        self.keys = keys
+        self.cosigned = (0, b"")
+        """Size and root of the last checkpoint that was cosigned."""
         self._log_signature: tuple[int, tuple[ReplicaId, Signature]] | None = None
 
     def message(self, payload: bytes) -> Signed:
         """A protocol message under the voting key."""
         message = message_bytes(self._chain, self._epoch, self._me, payload)
-        return Signed(self._me, payload, self._keys.voting.sign(message))
+        return Signed(self._me, payload, self.keys.voting.sign(message))
 
     def restore(self, size: int, root: bytes) -> None:
         """Remember a checkpoint that was cosigned before a restart."""
-        if size > self._last[0]:
-            self._last = (size, root)
+        if size > self.cosigned[0]:
+            self.cosigned = (size, root)
 
     def cosign(self, size: int, root: bytes, time: int) -> Cosignature | None:
         """The cosignature of an executed block; ``time`` in seconds.
@@ -47,18 +48,18 @@ class Signers:
         None for a size below the last one signed (a replica that executes again after a crash).
         The same size with another root means that this replica's own history forked: it stops.
         """
-        last_size, last_root = self._last
+        last_size, last_root = self.cosigned
         if size < last_size:
             return None
         if size == last_size and root != last_root:
             raise Diverged(where=f"log size {size}")
-        self._last = (size, root)
+        self.cosigned = (size, root)
         signed = cosigned_bytes(self._chain.origin, size, root, time)
-        return Cosignature(self._me, time, self._keys.cosigning.sign(signed))
+        return Cosignature(self._me, time, self.keys.cosigning.sign(signed))
 
     def log(self, certificate: Certificate) -> tuple[ReplicaId, Signature]:
         """The log signature over a checkpoint that a quorum has cosigned."""
         if self._log_signature is None or self._log_signature[0] != certificate.size:
             body = checkpoint_body(self._chain.origin, certificate.size, certificate.root)
-            self._log_signature = (certificate.size, (self._me, self._keys.log.sign(body)))
+            self._log_signature = (certificate.size, (self._me, self.keys.log.sign(body)))
         return self._log_signature[1]

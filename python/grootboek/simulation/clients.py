@@ -7,6 +7,7 @@ from grootboek._core import SigningKey, command_root, digest
 from grootboek.node.intake import Request
 from grootboek.simulation.founding import known_key
 from grootboek.simulation.heap import EPOCH_MS, Heap
+from grootboek.simulation.membership import GOVERNOR_KEY
 from grootboek.simulation.monitor import Monitor
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Chain
@@ -52,6 +53,13 @@ class Clients:
         """Many at once."""
         for _ in range(count):
             self._submit_new()
+
+    def govern(self, command: Command) -> None:
+        """The governor's command, submitted until it is answered."""
+        number = self.submitted
+        self.submitted += 1
+        self.waiting[number] = transaction(self._chain, GOVERNOR_KEY, number, command)
+        self._submit(number)
 
     def garbage(self, target: SimulatedReplica) -> None:
         """A request that is half good: a new transaction, and one with a broken signature."""

@@ -2,13 +2,49 @@
 
 import base64
 from collections.abc import Sequence
+from typing import Final
 
 from grootboek._core import SigningKey, digest
 from grootboek.node.signers import Keys
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
-__all__ = ["found", "known_key"]
+__all__ = ["found", "info_of", "keys_of", "known_key", "name_of", "place_of"]
+
+_NAME: Final = "replica-"
+
+
+def name_of(place: int) -> str:
+    """The replica at a place of the simulated network."""
+    return f"{_NAME}{place}"
+
+
+def place_of(name: str) -> int:
+    """The way back."""
+    return int(name.removeprefix(_NAME))
+
+
+def keys_of(place: int, epoch: int = 0) -> Keys:
+    """The keys of the replica at ``place``; its cosigning key is another in each epoch."""
+    cosigning = ("replica", place, "cosigning", *((epoch,) if epoch else ()))
+    voting, log = (known_key("replica", place, use) for use in ("voting", "log"))
+    return Keys(voting, known_key(*cosigning), log)
+
+
+def info_of(place: int, epoch: int = 0) -> ReplicaInfo:
+    """How it presents itself; certificates are placeholders."""
+    keys = keys_of(place, epoch)
+    placeholder = base64.b64encode(b"simulated").decode()
+    return ReplicaInfo(
+        name=name_of(place),
+        address=f"{name_of(place)}.invalid:1",
+        api=f"{name_of(place)}.invalid:2",
+        voting=keys.voting.public.hex(),
+        cosigning=keys.cosigning.public.hex(),
+        log=keys.log.public.hex(),
+        transport_certificate=placeholder,
+        api_certificate=placeholder,
+    )
 
 
 def known_key(*names: str | int) -> SigningKey:
@@ -24,21 +60,8 @@ def found(
     parties: Sequence[Party] = (),
 ) -> tuple[Genesis, list[Keys]]:
     """The genesis of ``n`` replicas and their keys; certificates are placeholders."""
-    keys = [Keys(*(known_key("replica", i, use) for use in ("voting", "cosigning", "log"))) for i in range(n)]
-    placeholder = base64.b64encode(b"simulated").decode()
-    replicas = tuple(
-        ReplicaInfo(
-            name=f"replica-{i}",
-            address=f"replica-{i}.invalid:1",
-            api=f"replica-{i}.invalid:2",
-            voting=key.voting.public.hex(),
-            cosigning=key.cosigning.public.hex(),
-            log=key.log.public.hex(),
-            transport_certificate=placeholder,
-            api_certificate=placeholder,
-        )
-        for i, key in enumerate(keys)
-    )
+    keys = [keys_of(place) for place in range(n)]
+    replicas = tuple(info_of(place) for place in range(n))
     genesis = Genesis(
         name="simulation.invalid/ledger",
         time=EPOCH_MS,

@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from grootboek.errors import GrootboekError
 from grootboek.node.intake import Request
+from grootboek.simulation.founding import place_of
 from grootboek.simulation.replica import SimulatedReplica
+from grootboek.types import Epoch
 from grootboek.wire import (
     Checkpoint,
     Commit,
@@ -47,9 +49,9 @@ class Monitor:
         self.faulty: set[int] = set()
         """Replicas that lie, or forgot: nothing is expected of them."""
         self._blocks: dict[int, _Block] = {}
-        self._votes: dict[tuple[int, str, int, int], bytes] = {}
+        self._votes: dict[tuple[int, str, int, int, int], bytes] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
-        self._views: dict[tuple[int, int], int] = {}
+        self._views: dict[tuple[int, int], tuple[int, int]] = {}
 
     def turn(self, replica: SimulatedReplica) -> None:
         """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back."""
@@ -60,13 +62,16 @@ class Monitor:
             mine = _Block(ledger.seq, ledger.size, ledger.root)
             if self._blocks.setdefault(ledger.height, mine) != mine:
                 raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
-        view = replica.engine.replica.view
-        if view < self._views.get((replica.me, replica.boots), 0):
+        view = (replica.engine.epoch.number, replica.engine.replica.view)
+        if view < self._views.get((replica.me, replica.boots), (0, 0)):
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
 
-    def sent(self, sender: int, frame: Frame) -> None:
-        """PS4: a correct key never signs two different things in one role, across crashes."""
+    def sent(self, sender: int, frame: Frame, epoch: Epoch) -> None:
+        """PS4: a correct key never signs two different things in one role, across crashes.
+
+        ``sender`` is a place of the network; ``epoch`` the one that it is in.
+        """
         if sender in self.faulty:
             return
         if isinstance(frame, Checkpoint):
@@ -74,20 +79,21 @@ class Monitor:
             if root != frame.root:
                 raise Violation(f"PS4: replica {sender} cosigned two roots of size {frame.size}")
         elif isinstance(frame, Envelope):
-            self._signed(frame.signed.sender, frame.signed.payload)
+            self._signed(epoch, frame.signed.sender, frame.signed.payload)
 
-    def _signed(self, sender: int, payload: bytes) -> None:
+    def _signed(self, epoch: Epoch, index: int, payload: bytes) -> None:
+        sender, number = place_of(epoch.replicas[index].name), epoch.number
         match decode(protocol_messages, payload):
             case PrePrepare(view, seq) | Prepare(view, seq) | Commit(view, seq) as message:
-                role = (sender, type(message).__name__, view, seq)
+                role = (sender, type(message).__name__, number, view, seq)
             case ViewChange(view) as message:
-                role = (sender, "ViewChange", view, 0)
+                role = (sender, "ViewChange", number, view, 0)
                 for prepared in message.prepared:
-                    self._signed(prepared.pre_prepare.sender, prepared.pre_prepare.payload)
+                    self._signed(epoch, prepared.pre_prepare.sender, prepared.pre_prepare.payload)
             case NewView(view) as message:
-                role = (sender, "NewView", view, 0)
+                role = (sender, "NewView", number, view, 0)
                 for proposal in message.pre_prepares:
-                    self._signed(sender, proposal.payload)
+                    self._signed(epoch, index, proposal.payload)
         if sender not in self.faulty and self._votes.setdefault(role, payload) != payload:
             raise Violation(f"PS4: replica {sender} signed two different {role[1]} for {role[2:]}")
 

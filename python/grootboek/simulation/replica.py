@@ -16,8 +16,9 @@ from grootboek.node.outbox import Outbox
 from grootboek.node.signers import Keys
 from grootboek.simulation.clock import Clock
 from grootboek.simulation.disk import SimulatedDisk
+from grootboek.simulation.founding import name_of, place_of
 from grootboek.simulation.heap import Heap
-from grootboek.types import Genesis
+from grootboek.types import Epoch, Genesis
 from grootboek.wire import Batch, Frame
 
 __all__ = ["SimulatedReplica"]
@@ -46,10 +47,12 @@ class SimulatedReplica:
         send: Callable[[int, int, Frame], None],
         observe: Callable[["SimulatedReplica"], None],
         failed: Callable[["SimulatedReplica"], None] | None = None,
+        keys_in: Callable[[Epoch], Keys] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """``send(sender, to, frame)`` is the network; ``observe`` is called after every turn, ``failed``
-        when the process ended by itself because its disk failed.
+        when the process ended by itself because its disk failed. ``me`` is its place in the network, which
+        its name tells; ``keys_in`` gives its keys of a later epoch.
         """
         self.genesis = genesis
         self.me = me
@@ -68,7 +71,7 @@ class SimulatedReplica:
         self.slow_us = 0
         """How long what it says is held up: a processor that is too slow."""
         self.engine: Engine
-        self._keys = keys
+        self._keys_in = keys_in or (lambda _epoch: keys)
         self._registry = registry
         self._heap = heap
         self._send = send
@@ -87,7 +90,8 @@ class SimulatedReplica:
         try:
             journal = Journal.open(self.disk)
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State)
-            self.engine = _CheckedEngine(self.genesis, self.me, self._keys, ledger, journal)
+            me, keys = self._seat_in(ledger.epochs.last)
+            self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
         except StorageError:
             self._end()
             return
@@ -145,9 +149,9 @@ class SimulatedReplica:
                 batch = judge_batch(frame.body, self.genesis)
             except PeerError:
                 return
-            self.turn(lambda now: self.engine.body(sender, batch, now))
+            self.turn(lambda now: self.engine.body(self._index(sender), batch, now))
         else:
-            self.turn(lambda now: self.engine.frames([(sender, frame)], now))
+            self.turn(lambda now: self.engine.frames([(self._index(sender), frame)], now))
 
     def submit(self, body: bytes, done: Callable[[Request], None]) -> None:
         """A client's request."""
@@ -157,12 +161,28 @@ class SimulatedReplica:
     def connected(self, peer: int) -> None:
         """A peer came back."""
         if self.alive:
-            self.turn(lambda now: self.engine.connected(peer, now))
+            self.turn(lambda now: self.engine.connected(self._index(peer), now))
 
     def lost(self, peer: int) -> None:
         """The connection to a peer is seen to be gone."""
         if self.alive:
-            self.engine.lost(peer)
+            self.engine.lost(self._index(peer))
+
+    def _seat_in(self, epoch: Epoch) -> tuple[int, Keys]:
+        index = epoch.index(name_of(self.me))
+        return epoch.quorum.n if index is None else index, self._keys_in(epoch)
+
+    def _index(self, place: int) -> int:
+        """The index, in this replica's epoch, of the one at a place of the network: n and above observe."""
+        epoch = self.engine.epoch
+        index = epoch.index(name_of(place))
+        return epoch.quorum.n + place if index is None else index
+
+    def _place(self, index: int) -> int:
+        """The way back."""
+        epoch = self.engine.epoch
+        n = epoch.quorum.n
+        return place_of(epoch.replicas[index].name) if index < n else index - n
 
     def turn(self, action: Callable[[int], Outbox]) -> None:
         """One turn of the engine, unless the process is stopped or gone."""
@@ -185,15 +205,19 @@ class SimulatedReplica:
 
     def _do(self, out: Outbox) -> None:
         for to, frame in out.frames:
-            for peer in range(len(self.genesis.replicas)) if to is None else (to,):
-                if peer != self.me:
-                    self._say(peer, frame)
+            for index in range(self.engine.epoch.quorum.n) if to is None else (to,):
+                if (place := self._place(index)) != self.me:
+                    self._say(place, frame)
         for timer, delay in out.timers:
             self._set(timer, delay)
         if out.sync or out.flush:
             boot = self.boots
             self._heap.after(SYNC_US, lambda: self._sync(boot, flush=out.flush))
         self._observe(self)
+        if out.opens:
+            self.turn(self.engine.open_epoch)
+            for index in self.engine.replica.peers:
+                self.turn(partial(self.engine.connected, index))
 
     def _say(self, peer: int, frame: Frame) -> None:
         said = [(0, frame)] if self.liar is None else self.liar(peer, frame)

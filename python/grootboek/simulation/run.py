@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -10,15 +10,17 @@ from msgspec import Struct
 
 from grootboek._core import digest
 from grootboek.ledger import Registry
+from grootboek.node.signers import Keys
 from grootboek.simulation.byzantine import Liar, Lies
 from grootboek.simulation.clients import Clients
 from grootboek.simulation.faults import FAULTS
-from grootboek.simulation.founding import found
+from grootboek.simulation.founding import found, keys_of
 from grootboek.simulation.heap import Heap
+from grootboek.simulation.membership import governor, open_epoch
 from grootboek.simulation.monitor import Monitor, Violation
 from grootboek.simulation.network import Network, Weather
 from grootboek.simulation.replica import SimulatedReplica
-from grootboek.types import Limits
+from grootboek.types import Epoch, Limits
 from grootboek.wire import Command, Frame
 
 __all__ = ["Plan", "Report", "Simulation"]
@@ -49,6 +51,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     settle_seconds: int = 60
     """How long after the heal all correct replicas must be equal."""
     limits: Limits = Limits(window=16)
+    spares: int = 0
+    """Replicas beside those of the genesis file: they follow the ledger until an epoch takes them in."""
 
 
 class Report(Struct, kw_only=True):
@@ -76,7 +80,8 @@ class Simulation:
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
         """``make(i)`` gives the command of the i-th transaction."""
         modules = {name: registry.load(name).version for name in registry.names}
-        self.genesis, keys = found(plan.replicas, modules, limits=plan.limits)
+        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=(governor(),))
+        keys = [keys_of(place) for place in range(plan.replicas + plan.spares)]
         self.plan = plan
         self.weather = plan.weather
         """What the weather is where no fault makes it worse."""
@@ -97,6 +102,7 @@ class Simulation:
                 send=self._send,
                 observe=self.monitor.turn,
                 failed=self._failed,
+                keys_in=partial(_keys_in, i),
                 rng=self._rng,
             )
             for i, key in enumerate(keys)
@@ -212,6 +218,15 @@ class Simulation:
         report.digest = digest(history + ledger.root).hex()
         return report
 
+    # --- membership ------------------------------------------------------------------------------
+
+    def reconfigure(self, places: Sequence[int]) -> None:
+        """The governor asks for a next epoch with the replicas at these places of the network."""
+        heights = {place: self.replicas[place].engine.ledger.height for place in places}
+        epoch = max(r.engine.epoch.number for r in self.replicas if r.boots) + 1
+        self.note(f"epoch {epoch} is to have the replicas {list(places)}")
+        self.clients.govern(open_epoch(self.genesis.chain.origin, epoch, heights))
+
     # --- for faults ------------------------------------------------------------------------------
 
     @property
@@ -272,8 +287,12 @@ class Simulation:
     # --- wiring ----------------------------------------------------------------------------------
 
     def _send(self, sender: int, to: int, frame: Frame) -> None:
-        self.monitor.sent(sender, frame)
+        self.monitor.sent(sender, frame, self.replicas[sender].engine.epoch)
         self.network.send(sender, to, frame)
 
     def _receive(self, to: int, sender: int, frame: Frame) -> None:
         self.replicas[to].receive(sender, frame)
+
+
+def _keys_in(place: int, epoch: Epoch) -> Keys:
+    return keys_of(place, epoch.number)
