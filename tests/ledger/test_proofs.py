@@ -42,7 +42,7 @@ def receipt_holds(data: bytes) -> bool:
     """The offline check, written once more from the format."""
     receipt = wire.decode(wire.receipts, data)
     certificate = receipt.certificate
-    check_certificate(GENESIS, certificate)
+    check_certificate(GENESIS.chain, GENESIS.founding, certificate)
     size, root = certificate.size, certificate.root
     entry = wire.decode(wire.header_entries, receipt.header[1:])
     header = wire.decode(wire.headers, entry.header)
@@ -161,7 +161,7 @@ def state_proof_holds(data: bytes, module: str, key: bytes) -> bool:
     proof = wire.decode(wire.state_proofs, data)
     if (proof.module, proof.key) != (module, key):
         return False
-    check_certificate(GENESIS, proof.certificate)
+    check_certificate(GENESIS.chain, GENESIS.founding, proof.certificate)
     block = wire.decode_block(proof.block)
     size, root = proof.certificate.size, proof.certificate.root
     return verify_inclusion(root, size, proof.index, leaf(proof.block), proof.path) and verify_state(
@@ -223,7 +223,7 @@ def test_state_proofs_that_cannot_be_given() -> None:
 def test_certificates_that_are_no_quorums_word() -> None:
     world, _ = world_with(1)
     good = certify(world.ledger)
-    assert check_certificate(GENESIS, good) == wire.block_of(good)
+    assert check_certificate(GENESIS.chain, GENESIS.founding, good) == wire.block_of(good)
     signatures = good.cosignatures
     header = world.ledger._log.read(0, 1)[0]
     for bad in (
@@ -242,7 +242,7 @@ def test_certificates_that_are_no_quorums_word() -> None:
         certificate_of(world.ledger, world.ledger.block(3).raw, world.ledger.size),
     ):
         with pytest.raises(BadCertificate):
-            check_certificate(GENESIS, bad)
+            check_certificate(GENESIS.chain, GENESIS.founding, bad)
 
 
 @settings(max_examples=20)

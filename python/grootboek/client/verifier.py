@@ -19,9 +19,9 @@ from grootboek._core import (
     verify_state,
 )
 from grootboek.errors import BadCertificate, BadFrame, BadProof, BadReceipt
-from grootboek.ledger.certificates import EPOCH, check_certificate
+from grootboek.ledger.epochs import Epochs
 from grootboek.ledger.keys import state_key
-from grootboek.types import Genesis, Millis
+from grootboek.types import Epoch, Genesis, Millis
 from grootboek.wire import BlockEntry, Certificate, Event, Header, Receipt, StateProof
 
 __all__ = ["ProvenCheckpoint", "ProvenReceipt", "ProvenRecord", "ProvenState", "Verifier"]
@@ -94,37 +94,55 @@ class ProvenState(Struct, frozen=True, kw_only=True):
 
 
 class Verifier:
-    """Verifies offline with the genesis file alone."""
+    """Verifies offline with the genesis file alone.
+
+    Later epochs are known from hand-overs: those that receipts and state proofs bring along, or that
+    ``epochs.learn`` was given. They are remembered.
+    """
 
     def __init__(self, genesis: Genesis) -> None:
         """``genesis``: the ledger's founding document, from a source that you trust."""
         self.genesis = genesis
+        self.epochs = Epochs(genesis)
         self._chain = genesis.chain
-        self._quorum = genesis.quorum
 
     # --- certificates ----------------------------------------------------------------------------
 
     def verify_certificate(self, certificate: Certificate) -> BlockEntry:
         """The block that the certified checkpoint ends with; raises BadCertificate."""
-        return check_certificate(self.genesis, certificate)
+        return self.epochs.check(certificate)
 
     def verify_log_signature(self, certificate: Certificate, log: tuple[int, bytes]) -> None:
-        """Check a replica's log key's signature over the checkpoint. Raises BadCertificate."""
+        """Check a replica's log key's signature over the checkpoint. Raises BadCertificate.
+
+        The replica is one of the certificate's epoch; one of the next epoch may sign the block that opened
+        it.
+        """
         replica, signature = log
         body = notes.checkpoint_body(self._chain.origin, certificate.size, certificate.root)
-        if replica >= self._quorum.n or not verify(
-            self.genesis.replicas[replica].log_key, body, signature, cofactorless=True
-        ):
+        keys = [
+            epoch.replicas[replica].log_key
+            for epoch in self._signing(certificate.size)
+            if replica < epoch.quorum.n
+        ]
+        if not any(verify(key, body, signature, cofactorless=True) for key in keys):
             raise BadCertificate("the log signature does not verify")
+
+    def _signing(self, size: int) -> list[Epoch]:
+        """The epochs whose log keys may sign a checkpoint of that size, the newest first."""
+        known = reversed(self.epochs.all)
+        epochs = [epoch for epoch in known if epoch.start <= size]
+        return epochs[: 2 if epochs[0].start == size else 1]
 
     def checkpoint(self, certificate: Certificate) -> ProvenCheckpoint:
         """The summary of a certificate that was verified."""
+        epoch = self.epochs.of(wire.block_of(certificate).epoch)
         times = sorted((cosignature.time for cosignature in certificate.cosignatures), reverse=True)
         return ProvenCheckpoint(
             size=certificate.size,
             root=certificate.root,
-            fresh=times[self._quorum.weak - 1],
-            replicas=tuple(self.genesis.replicas[c.replica].name for c in certificate.cosignatures),
+            fresh=times[epoch.quorum.weak - 1],
+            replicas=tuple(epoch.replicas[c.replica].name for c in certificate.cosignatures),
         )
 
     def verify_note(self, text: bytes) -> ProvenCheckpoint:
@@ -136,31 +154,32 @@ class Verifier:
         origin, size, root, lines = notes.parse_note(text)
         if origin != self._chain.origin:
             raise BadCertificate(f"the checkpoint is of another log, {origin}")
+        epoch = self._signing(size)[-1]
         logged = False
         times: dict[str, int] = {}
         for name, blob in lines:
             if name == origin:
                 logged |= self._logged(size, root, blob)
             else:
-                times |= self._cosigned(name, size, root, blob)
-        if not logged or len(times) < self._quorum.quorum:
+                times |= self._cosigned(epoch, name, size, root, blob)
+        if not logged or len(times) < epoch.quorum.quorum:
             raise BadCertificate(f"{len(times)} cosignatures, {'a' if logged else 'no'} log signature")
-        fresh = sorted(times.values(), reverse=True)[self._quorum.weak - 1]
+        fresh = sorted(times.values(), reverse=True)[epoch.quorum.weak - 1]
         return ProvenCheckpoint(size=size, root=root, fresh=fresh, replicas=tuple(times))
 
     def _logged(self, size: int, root: bytes, blob: bytes) -> bool:
         body = notes.checkpoint_body(self._chain.origin, size, root)
-        for replica in self.genesis.replicas:
+        for replica in [replica for epoch in self._signing(size) for replica in epoch.replicas]:
             if notes.log_key_id(self._chain, replica.log_key) == blob[:4]:
                 if verify(replica.log_key, body, blob[4:], cofactorless=True):
                     return True
                 raise BadCertificate(f"the log signature of {replica.name} does not verify")
         return False
 
-    def _cosigned(self, name: str, size: int, root: bytes, blob: bytes) -> dict[str, int]:
-        for replica in self.genesis.replicas:
+    def _cosigned(self, epoch: Epoch, name: str, size: int, root: bytes, blob: bytes) -> dict[str, int]:
+        for replica in epoch.replicas:
             key = replica.cosigning_key
-            if notes.cosigner_name(self._chain, EPOCH, replica.name) != name:
+            if notes.cosigner_name(self._chain, epoch.number, replica.name) != name:
                 continue
             if notes.cosigner_key_id(name, key) != blob[:4]:
                 continue
