@@ -51,7 +51,8 @@ class NodeStatus(Struct, frozen=True, kw_only=True):
 
     name: str
     replica: int
-    """Its index in the genesis file."""
+    """Its index in the present epoch; the number of replicas for one that observes."""
+    epoch: int = 0
     version: str
     """Of grootboek."""
     backend: str

@@ -27,7 +27,7 @@ class Rogue:
     def __init__(self, site: Site, me: int = 1) -> None:
         self.site = site
         self.me = me
-        self.roll = Roll.of(site.genesis, 0)
+        self.roll = Roll(site.genesis.chain, site.genesis.founding)
         self.context: ssl.SSLContext | None = mesh_contexts(
             self.roll.certificates[me], site.keys[me].transport, self.roll.certificates
         )[1]

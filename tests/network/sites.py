@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from msgspec.structs import replace
+
 from grootboek._core import SigningKey
 from grootboek.network import Credentials, Mesh, MeshLimits
 from grootboek.node.keystore import ReplicaKeys
@@ -77,7 +79,7 @@ class Site:
         mesh = Mesh(
             i,
             genesis or self.genesis,
-            epoch,
+            replace((genesis or self.genesis).founding, number=epoch),
             self.credentials(i),
             deliver=deliver or inbox.deliver,
             connected=inbox.on_connected,

@@ -5,6 +5,7 @@ import hashlib
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from grootboek._core import SigningKey
 from grootboek.errors import BadHello, GenesisError
@@ -13,7 +14,7 @@ from grootboek.wire import Batch, Hello, HelloProof, Status
 from tests.network.sites import Site
 
 SITE = Site(3)
-ROLL = Roll.of(SITE.genesis, 0)
+ROLL = Roll(SITE.genesis.chain, SITE.genesis.founding)
 KEYS = [SigningKey(keys.voting) for keys in SITE.keys]
 
 
@@ -44,7 +45,6 @@ def test_both_sides_prove_themselves() -> None:
         ("version", 2, "version"),
         ("chain", bytes(32), "chain"),
         ("chain", ROLL.chain.digest[:31] + bytes([ROLL.chain.digest[31] ^ 1]), "chain"),
-        ("epoch", 1, "epoch"),
         ("replica", 2, "replica"),
         ("replica", 0, "replica"),
         ("replica", 999, "replica"),
@@ -93,10 +93,10 @@ def test_a_proof_by_another_voting_key_is_refused() -> None:
 
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_proof_of_another_epoch_is_refused(epoch: int) -> None:
-    other = Roll.of(SITE.genesis, 1 - epoch)
+    other = Roll(SITE.genesis.chain, replace(SITE.genesis.founding, number=1 - epoch))
     dialler, acceptor = (
         side(1, 0, DIALLED, roll=other),
-        side(0, 1, ACCEPTED, roll=Roll.of(SITE.genesis, epoch)),
+        side(0, 1, ACCEPTED, roll=Roll(SITE.genesis.chain, replace(SITE.genesis.founding, number=epoch))),
     )
     proof = proof_of(dialler, msgspec.structs.replace(acceptor.hello, epoch=1 - epoch))
     acceptor.receive(msgspec.structs.replace(dialler.hello, epoch=epoch))
@@ -142,7 +142,7 @@ def test_two_replicas_with_one_certificate_are_refused() -> None:
     twin = msgspec.structs.replace(second, transport_certificate=first.transport_certificate)
     genesis = msgspec.structs.replace(SITE.genesis, replicas=(first, twin, third))
     with pytest.raises(GenesisError, match="same transport certificate"):
-        Roll.of(genesis, 0)
+        Roll(genesis.chain, genesis.founding)
 
 
 def test_only_certificates_of_the_genesis_file_are_known() -> None:
@@ -169,5 +169,10 @@ def test_the_signed_bytes_are_those_of_the_specification() -> None:
             receiver.hello.nonce,
         ]
     )
-    assert proof_bytes(ROLL, DIALLED, sender.hello, receiver.hello) == signed
+    assert (
+        proof_bytes(
+            ROLL.chain, DIALLED, sender.hello, receiver.hello, ROLL.certificates[1], ROLL.certificates[0]
+        )
+        == signed
+    )
     assert proof_of(sender, receiver.hello) == HelloProof(KEYS[1].sign(signed))

@@ -215,7 +215,15 @@ async def test_a_transport_key_that_is_not_the_certificates_is_refused(new_site:
     site = new_site(2)
     wrong = Credentials(site.credentials(0).voting, site.keys[1].transport)
     with pytest.raises(KeyFileError, match="do not belong together"):
-        Mesh(0, site.genesis, 0, wrong, deliver=lambda *_: None, connected=print, lost=print)
+        Mesh(
+            0,
+            site.genesis,
+            site.genesis.founding,
+            wrong,
+            deliver=lambda *_: None,
+            connected=print,
+            lost=print,
+        )
 
 
 def test_the_mesh_runs_on_uvloop_too() -> None:

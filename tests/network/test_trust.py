@@ -71,7 +71,12 @@ async def other_chain(rogue: Rogue) -> None:
 
 
 async def other_epoch(rogue: Rogue) -> None:
-    await hello_changed(rogue, epoch=1)
+    await rogue.connect()
+    handshake = rogue.handshake()
+    rogue.send(msgspec.structs.replace(handshake.hello, epoch=1))
+    proof = handshake.receive(await rogue.read())
+    assert proof is not None
+    rogue.send(proof)
 
 
 async def other_replica(rogue: Rogue) -> None:
@@ -159,7 +164,7 @@ REFUSED: list[tuple[Callable[[Rogue], Awaitable[None]], str]] = [
     (no_tls, "HTTP_REQUEST"),
     (other_version, "GB-2003 version 2"),
     (other_chain, "GB-2003 chain"),
-    (other_epoch, "GB-2003 epoch 1"),
+    (other_epoch, "GB-2003 the proof"),
     (other_replica, "GB-2003 replica 2"),
     (wrong_voting_key, "GB-2003 the proof is not by the voting key"),
     (swapped_role, "GB-2003 the proof is not by the voting key"),
@@ -301,7 +306,10 @@ async def test_a_dialler_refuses_an_impostor(new_site: NewSite, who: str) -> Non
     certificate, seed = self_signed(STRANGER, "replica-0"), STRANGER
     expected = "CERTIFICATE_VERIFY_FAILED"
     if who == "replica-2":
-        certificate, seed = Roll.of(site.genesis, 0).certificates[2], site.keys[2].transport
+        certificate, seed = (
+            Roll(site.genesis.chain, site.genesis.founding).certificates[2],
+            site.keys[2].transport,
+        )
         expected = "the certificate is that of replica-2"
     server = await _impostor(site, certificate, seed)
     refused = asyncio.Event()

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
-from msgspec.structs import replace
 
 from grootboek.ledger import Epochs, Registry
 from grootboek.modules.parties import Parties

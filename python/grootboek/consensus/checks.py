@@ -41,7 +41,7 @@ Obligation = tuple[bytes, bytes, bytes]
 class Checks:
     """The rules of one epoch."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # the facts of an epoch
         self,
         chain: Chain,
         epoch: int,

@@ -25,7 +25,7 @@ from grootboek.ledger.proofs import Prover
 from grootboek.ledger.reading import Head
 from grootboek.ledger.registry import Active, Registry
 from grootboek.types import Genesis
-from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover
+from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover, Member
 
 __all__ = ["Block", "Ledger"]
 
@@ -192,6 +192,11 @@ class Ledger(Prover):
     def closed(self) -> bool:
         """Whether the last block closed its epoch, and no hand-over says so yet."""
         return self._machine.epoch > self.epochs.last.number
+
+    @property
+    def observers(self) -> tuple[Member, ...]:
+        """Who may follow over the replicas' network, after the last block."""
+        return self._machine.observers
 
     def hand_over(self, certificate: Certificate) -> None:
         """The closing block is certified, and synced here: the next epoch begins. Durable on return.

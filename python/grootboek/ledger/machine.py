@@ -67,6 +67,8 @@ class Machine:
         row = present(self._store)
         self.epoch = 0 if row is None else row.number
         """Of the next block."""
+        self.observers = () if row is None else row.observers
+        """Who may follow, after the last block."""
 
     def run(self, seq: int, time: Millis, batches: Sequence[TransactionBatch]) -> Made:
         """Execute an ordered value. Raises ValueError unless ``seq`` is above the last one."""
@@ -97,7 +99,7 @@ class Machine:
             raise Mismatch("a transaction is in the log already, or outside its validity")
         if done.entries != body:
             raise Mismatch(difference(body, done.entries))
-        if _opening(done) != opening:
+        if self._opening(done) != opening:
             raise Mismatch("its epoch entry is not what executing the block gives")
         done.duplicates, done.expired = logged.duplicates, logged.expired
         entry = self._entry(logged.seq, logged.time, done)
@@ -124,7 +126,7 @@ class Machine:
         )
 
     def _commit(self, entry: BlockEntry, done: Executed) -> Made:
-        start, opening = self.at.size, _opening(done)
+        start, opening = self.at.size, self._opening(done)
         entries = [*done.entries, opening] if opening else done.entries
         index = start + len(entries)
         height = number(entry.height)
@@ -140,14 +142,17 @@ class Machine:
         opens = wire.epoch_entries.decode(opening[1:]) if opening else None
         if opens is not None:
             self.epoch = opens.epoch
+        row = changed(done.changes)
+        self.observers = self.observers if row is None else row.observers
         block = BLOCK_ENTRY + wire.encode(entry)
         return Made(entry, [*entries, block], start, tuple(done.results), opens)
 
-
-def _opening(done: Executed) -> bytes:
-    """The epoch entry of a block that closes an epoch; empty where it does not."""
-    row = changed(done.changes)
-    return b"" if row is None else EPOCH_ENTRY + wire.encode(EpochEntry(row.number, row.members))
+    def _opening(self, done: Executed) -> bytes:
+        """The epoch entry of a block that closes the epoch; empty where it does not."""
+        row = changed(done.changes)
+        if row is None or row.number == self.epoch:
+            return b""
+        return EPOCH_ENTRY + wire.encode(EpochEntry(row.number, row.members))
 
 
 def _state_differs(

@@ -42,6 +42,8 @@ class EpochRow(Struct, frozen=True, array_like=True):
     approvals: int
     """How many parties with the role of a governor must sign to open another epoch; 0: nobody can."""
     members: tuple[Member, ...]
+    observers: tuple[Member, ...] = ()
+    """Who may follow over the replicas' own network, to join in a later epoch."""
 
 
 class UsedRow(Struct, frozen=True, array_like=True):
@@ -80,6 +82,6 @@ def present(store: Store) -> EpochRow | None:
 
 
 def changed(changes: Iterable[tuple[bytes, bytes | None]]) -> EpochRow | None:
-    """The epoch that a block's writes open, if they do."""
+    """The row as a block's writes leave it; None where they leave it alone."""
     data = next((value for key, value in changes if key == _PRESENT), None)
     return None if data is None else epochs.decode(data)

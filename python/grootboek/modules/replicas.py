@@ -14,18 +14,21 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from grootboek._core import verify_many
 from grootboek.errors import GenesisError
 from grootboek.ledger.members import GOVERNOR, REPLICAS, EpochRow, UsedRow, epochs, used
 from grootboek.ledger.module import Context, Module, Rejected, View, command, query
 from grootboek.types import check_replicas
-from grootboek.wire import MEMBERS, Member, Signature, seat_bytes
+from grootboek.wire import MEMBERS, Member, Name, Signature, seat_bytes
 
-__all__ = ["CAUGHT_UP", "EpochOpened", "EpochQuery", "OpenEpoch", "Replicas", "Seat"]
+__all__ = ["CAUGHT_UP", "Admit", "Dismiss", "EpochOpened", "EpochQuery", "OpenEpoch", "Replicas", "Seat"]
 
 CAUGHT_UP: Final = 1_000
 """How many heights a new replica may be behind when its seat is taken."""
+OBSERVERS_MAX: Final = 8
+"""Observers at a time."""
 APPROVALS_MAX: Final = 16
 """A transaction has no more signers."""
 
@@ -53,6 +56,18 @@ class OpenEpoch(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     """In the order of their indexes: the primary of view v has index v modulo their number."""
 
 
+class Admit(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Let a replica follow the ledger over the replicas' network, so that it can join in a later epoch."""
+
+    member: Member
+
+
+class Dismiss(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Let an observer follow no longer."""
+
+    name: Name
+
+
 class EpochOpened(Struct, frozen=True, array_like=True):
     """The next block is the first of this epoch."""
 
@@ -73,6 +88,9 @@ class Replicas(Module):
     reasons: ClassVar[dict[str, str]] = {
         "no-governor": "the genesis file names no governor: the replicas are those that it names, for good",
         "approvals-missing": "too few governors have signed",
+        "name-taken": "a replica or an observer has that name",
+        "name-unknown": "no observer has that name",
+        "too-many": f"there are at most {OBSERVERS_MAX} observers",
         "other-epoch": "the number is not one more than the present epoch's",
         "epoch-closing": "another command of this block has opened an epoch already",
         "bad-member": "a name, key or certificate is malformed or named twice",
@@ -84,12 +102,7 @@ class Replicas(Module):
     @command
     def open_epoch(self, ctx: Context, state: View, cmd: OpenEpoch) -> None:
         """Hand the ledger over to the replicas of another epoch."""
-        row = epochs.require(state, "no-governor")
-        if not row.approvals:
-            raise Rejected("no-governor")
-        governors = {signer.party for signer in ctx.signers if GOVERNOR in signer.roles}
-        if len(governors) < row.approvals:
-            raise Rejected("approvals-missing", f"{len(governors)} of {row.approvals}")
+        row = _approved(ctx, state)
         if row.height == ctx.height:
             raise Rejected("epoch-closing")
         if cmd.epoch != row.number + 1:
@@ -98,8 +111,31 @@ class Replicas(Module):
         for seat in cmd.seats:
             used.put(state, UsedRow(cmd.epoch), seat.member.cosigning)
         members = tuple(seat.member for seat in cmd.seats)
-        epochs.put(state, EpochRow(cmd.epoch, ctx.height, cmd.approvals, members))
+        names = {member.name for member in members}
+        observers = tuple(observer for observer in row.observers if observer.name not in names)
+        epochs.put(state, EpochRow(cmd.epoch, ctx.height, cmd.approvals, members, observers))
         state.emit(EpochOpened(cmd.epoch, tuple(member.name for member in members)))
+
+    @command
+    def admit(self, ctx: Context, state: View, cmd: Admit) -> None:
+        """Admit an observer."""
+        row = _approved(ctx, state)
+        if cmd.member.name in {one.name for one in row.members + row.observers}:
+            raise Rejected("name-taken")
+        if len(row.observers) == OBSERVERS_MAX:
+            raise Rejected("too-many")
+        if not _fits((cmd.member,)):
+            raise Rejected("bad-member")
+        epochs.put(state, replace(row, observers=(*row.observers, cmd.member)))
+
+    @command
+    def dismiss(self, ctx: Context, state: View, cmd: Dismiss) -> None:
+        """Dismiss an observer."""
+        row = _approved(ctx, state)
+        left = tuple(observer for observer in row.observers if observer.name != cmd.name)
+        if left == row.observers:
+            raise Rejected("name-unknown")
+        epochs.put(state, replace(row, observers=left))
 
     @query
     def epoch(self, state: View, args: EpochQuery) -> EpochRow | None:  # noqa: ARG002  # asks for the one row
@@ -113,6 +149,17 @@ class Replicas(Module):
             yield "E1", _fits(row.members)
             owners = [used.get(state, member.cosigning) for member in row.members]
             yield "E2", owners == [UsedRow(row.number)] * len(row.members)
+
+
+def _approved(ctx: Context, state: View) -> EpochRow:
+    """The present epoch; raises Rejected unless enough governors have signed."""
+    row = epochs.require(state, "no-governor")
+    if not row.approvals:
+        raise Rejected("no-governor")
+    governors = {signer.party for signer in ctx.signers if GOVERNOR in signer.roles}
+    if len(governors) < row.approvals:
+        raise Rejected("approvals-missing", f"{len(governors)} of {row.approvals}")
+    return row
 
 
 def _check_seats(ctx: Context, state: View, cmd: OpenEpoch) -> None:

@@ -53,9 +53,11 @@ class Shared(Struct, frozen=True, kw_only=True):
 
     roll: Roll
     me: int
+    own: bytes
+    """This side's certificate."""
     voting: SigningKey
     counters: Sequence[PeerCounters]
-    """By replica."""
+    """By index in the roll."""
     frame_bytes: int
     frame_seconds: float
     """From the first byte of a frame to its last."""
@@ -108,6 +110,7 @@ class Link(asyncio.Protocol):
         self._handshake = Handshake(
             shared.roll,
             me=shared.me,
+            own=shared.own,
             peer=self.peer,
             role=self._role,
             voting=shared.voting,
@@ -117,7 +120,7 @@ class Link(asyncio.Protocol):
 
     def _identify(self, certificate: bytes | None) -> int:
         peer = self._shared.roll.who(certificate)
-        if peer == self._shared.me or self._expected not in (None, peer):
+        if certificate == self._shared.own or self._expected not in (None, peer):
             raise BadHello(f"the certificate is that of {self._shared.roll.names[peer]}")
         return peer
 

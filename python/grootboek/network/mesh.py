@@ -10,7 +10,8 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import structlog
 from msgspec import Struct
@@ -22,8 +23,8 @@ from grootboek.network.framing import encode_frame
 from grootboek.network.handshake import ACCEPTED, DIALLED, Roll
 from grootboek.network.lanes import Data, Lane, LaneBudgets
 from grootboek.network.link import Link, PeerCounters, Shared
-from grootboek.network.tls import mesh_contexts
-from grootboek.types import Genesis
+from grootboek.network.tls import mesh_contexts, trust
+from grootboek.types import Epoch, Genesis, ReplicaInfo
 from grootboek.wire import Frame
 
 __all__ = ["Credentials", "Mesh", "MeshLimits"]
@@ -70,9 +71,11 @@ class Mesh:
         self,
         me: int,
         genesis: Genesis,
-        epoch: int,
+        epoch: Epoch,
         credentials: Credentials,
         *,
+        observers: Sequence[ReplicaInfo] = (),
+        own: ReplicaInfo | None = None,
         deliver: Callable[[int, Frame], Awaitable[None] | None],
         connected: Callable[[int], None],
         lost: Callable[[int], None],
@@ -82,24 +85,28 @@ class Mesh:
     ) -> None:
         """``deliver`` takes each frame; nothing more is read from its sender while the awaitable that
         it may return is not done, and a PeerError of it closes the connection. ``connected`` and
-        ``lost`` tell of each peer. ``listen``: ``host:port``, by default the address in the genesis
-        file. ``clock`` in seconds. Raises KeyFileError, GenesisError and ConfigError.
+        ``lost`` tell of each peer. ``observers`` may connect, too. ``own``: how an observer presents
+        itself, which has no place in the epoch. ``listen``: ``host:port``, by default this replica's
+        address. ``clock`` in seconds. Raises KeyFileError, GenesisError and ConfigError.
         """
-        self.counters = [PeerCounters() for _ in genesis.replicas]
         self._me = me
-        self._roll = Roll.of(genesis, epoch)
+        self._replicas = epoch.quorum.n
+        self._roll = Roll(genesis.chain, epoch, observers)
+        self.counters = [PeerCounters() for _ in self._roll.names]
         self._connected = connected
         self._lost = lost
         self._limits = limits or MeshLimits()
         self._clock = clock
-        self._addresses = [split_address(replica.address, replica.name) for replica in genesis.replicas]
-        self._listen = split_address(listen, "listen") if listen else self._addresses[me]
-        peers = [certificate for i, certificate in enumerate(self._roll.certificates) if i != me]
-        own = self._roll.certificates[me]
-        self._accepting, self._dialling = mesh_contexts(own, credentials.transport, peers)
+        self._addresses = [split_address(replica.address, replica.name) for replica in epoch.replicas]
+        mine = own or epoch.replicas[me]
+        self._listen = split_address(listen or mine.address, "listen")
+        certificate = b64decode(mine.transport_certificate)
+        peers = [one for one in self._roll.certificates if one != certificate]
+        self._accepting, self._dialling = mesh_contexts(certificate, credentials.transport, peers)
         self._shared = Shared(
             roll=self._roll,
             me=me,
+            own=certificate,
             voting=credentials.voting,
             counters=self.counters,
             frame_bytes=genesis.limits.frame_bytes,
@@ -128,8 +135,14 @@ class Mesh:
             raise ConfigError(f"cannot listen: {error.strerror or error}", where=f"{host}:{port}") from error
         self._server.setblocking(False)  # noqa: FBT003  # the name is Python's
         self._spawn(self._accept(self._server))
-        for peer in range(self._me):
+        for peer in range(min(self._me, self._replicas)):
             self._spawn(self._keep_dialling(peer))
+
+    def admit(self, observers: Sequence[ReplicaInfo]) -> None:
+        """Let these connect from now on, too; raises GenesisError where a certificate is none."""
+        for certificate in self._roll.admit(observers):
+            trust(self._accepting, [certificate])
+            self.counters.append(PeerCounters())
 
     async def close(self) -> None:
         """Stop listening and dialling, let what is queued leave, and close all connections."""
@@ -172,9 +185,9 @@ class Mesh:
         self._send(to, encode_frame(frame), lane)
 
     def broadcast(self, frame: Frame, lane: Lane) -> None:
-        """Send to all others; the frame is encoded once."""
+        """Send to all other replicas; the frame is encoded once."""
         data = encode_frame(frame)
-        for peer in range(len(self.counters)):
+        for peer in range(self._replicas):
             if peer != self._me:
                 self._send(peer, data, lane)
 

@@ -17,7 +17,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from grootboek.errors import GenesisError, KeyFileError
 
-__all__ = ["client_context", "mesh_contexts", "server_context"]
+__all__ = ["client_context", "load_identity", "mesh_contexts", "server_context", "trust"]
 
 
 def mesh_contexts(
@@ -30,10 +30,10 @@ def mesh_contexts(
     accepting = server_context(certificate, seed)
     dialling = _context(ssl.PROTOCOL_TLS_CLIENT)
     dialling.check_hostname = False
-    _load_identity(dialling, certificate, seed)
+    load_identity(dialling, certificate, seed)
     for context in (accepting, dialling):
         context.verify_mode = ssl.CERT_REQUIRED
-        _trust(context, trusted)
+        trust(context, trusted)
     return accepting, dialling
 
 
@@ -41,7 +41,7 @@ def server_context(certificate: bytes, seed: bytes) -> ssl.SSLContext:
     """A server with that certificate (DER) that asks its clients for none; raises KeyFileError."""
     context = _context(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0
-    _load_identity(context, certificate, seed)
+    load_identity(context, certificate, seed)
     return context
 
 
@@ -52,7 +52,7 @@ def client_context(trusted: Sequence[bytes]) -> ssl.SSLContext:
     """
     context = _context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    _trust(context, trusted)
+    trust(context, trusted)
     return context
 
 
@@ -62,7 +62,8 @@ def _context(protocol: int) -> ssl.SSLContext:
     return context
 
 
-def _trust(context: ssl.SSLContext, certificates: Sequence[bytes]) -> None:
+def trust(context: ssl.SSLContext, certificates: Sequence[bytes]) -> None:
+    """Let ``context`` accept these, too (DER); raises GenesisError where one is none."""
     if not certificates:  # a replica alone: nobody is let in
         return
     try:
@@ -71,7 +72,8 @@ def _trust(context: ssl.SSLContext, certificates: Sequence[bytes]) -> None:
         raise GenesisError("a replica's certificate is no certificate", where="$.replicas") from error
 
 
-def _load_identity(context: ssl.SSLContext, certificate: bytes, seed: bytes) -> None:
+def load_identity(context: ssl.SSLContext, certificate: bytes, seed: bytes) -> None:
+    """Present this certificate (DER) on connections from now on; raises KeyFileError."""
     password = secrets.token_bytes(32).hex()
     key = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode())

@@ -5,6 +5,7 @@ import base64
 import resource
 import shutil
 import signal
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -20,12 +21,14 @@ from grootboek.disk import FolderLock, RealDisk
 from grootboek.errors import ConfigError, GrootboekError, StorageError
 from grootboek.ledger import Registry
 from grootboek.network.addresses import split_address
-from grootboek.network.tls import server_context
-from grootboek.node import keystore, logs
+from grootboek.network.tls import load_identity, server_context
+from grootboek.node import logs
 from grootboek.node.config import Settings
+from grootboek.node.keyfiles import KeyFiles, own_info
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.node import Node
-from grootboek.types import Genesis
+from grootboek.node.seats import Seats
+from grootboek.types import Genesis, ReplicaInfo
 
 __all__ = ["run"]
 
@@ -43,7 +46,7 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_format, settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     genesis = Genesis.load(settings.genesis)
-    keys = keystore.unlock(settings.key_file, settings.passphrase_file, ReplicaKeys)
+    keys = KeyFiles(settings.key_file, settings.passphrase_file)
     with FolderLock(settings.data):
         try:
             uvloop.run(_serve(settings, genesis, keys, _spare_files()))
@@ -70,7 +73,7 @@ def _fresh_state(path: Path) -> State:
         raise StorageError(str(error), where=str(path)) from error
 
 
-async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys, connections: int) -> None:
+async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connections: int) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[BaseException | None] = loop.create_future()
 
@@ -78,22 +81,31 @@ async def _serve(settings: Settings, genesis: Genesis, keys: ReplicaKeys, connec
         if not ended.done():
             ended.set_result(reason)
 
+    tls: list[ssl.SSLContext] = []
+
+    def opened(info: ReplicaInfo, present: ReplicaKeys) -> None:
+        """New connections of clients see the API key of the epoch that has begun."""
+        keys.erase_before(present)
+        for context in tls:
+            load_identity(context, base64.b64decode(info.api_certificate), present.api)
+
     node = Node(
         genesis,
-        keys,
+        Seats(keys.all, own_info(settings.data, keys.all[0].name)),
         RealDisk(settings.data),
         _open_state(settings.data / "state"),
         Registry.discover(),
         listen=settings.listen,
         fresh=partial(_fresh_state, settings.data / "state"),
         failed=end,
+        opened=opened,
     )
-    info = genesis.replicas[node.me]
+    info, present = node.info, node.keys
     await node.start()
     host, port = split_address(settings.api or info.api, "api")
-    certificate = base64.b64decode(info.api_certificate)
     limits = ApiSettings(host=host, port=port, connections=connections)
-    api = ApiServer(node, limits, server_context(certificate, keys.api))
+    tls.append(server_context(base64.b64decode(info.api_certificate), present.api))
+    api = ApiServer(node, limits, tls[0])
     await asyncio.to_thread(api.start)
     if settings.metrics:
         _serve_metrics(settings.metrics, node)

@@ -100,7 +100,7 @@ class Engine:
     core: ClassVar[type[Replica]] = Replica
     """The simulator and tests run the same core with its contract checked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # the parts that it joins
         self,
         genesis: Genesis,
         me: int,

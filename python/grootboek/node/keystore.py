@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
 
-from grootboek._core import SigningKey
+from grootboek._core import SigningKey, digest
 from grootboek.errors import GenesisError, KeyFileError
 from grootboek.network.addresses import split_address
 from grootboek.node.certificates import public_key, self_signed
@@ -36,7 +36,9 @@ __all__ = [
     "ReplicaKeys",
     "load",
     "new_passphrase",
+    "passphrase_of",
     "read_passphrase",
+    "replace",
     "save",
     "unlock",
     "write_private",
@@ -57,6 +59,8 @@ _LIGHTEST, _HEAVIEST = 10, 20
 _BLOCK: Final = 8
 _LANES: Final = 1
 
+_NEXT: Final = b"grootboek/1 cosigning key of the next epoch\n"
+
 Seed = Annotated[bytes, Meta(min_length=32, max_length=32)]
 """An Ed25519 private key (RFC 8032 section 5.1.5)."""
 
@@ -71,6 +75,8 @@ class ReplicaKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     log: Seed
     transport: Seed
     api: Seed
+    epoch: Annotated[int, Meta(ge=0)] = 0
+    """To which the cosigning key belongs."""
 
     def __repr__(self) -> str:
         return f"ReplicaKeys({self.name!r})"  # no secret in a log line or traceback
@@ -80,6 +86,19 @@ class ReplicaKeys(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """New random keys."""
         draw = [secrets.token_bytes(32) for _ in range(5)]
         return cls(name=name, voting=draw[0], cosigning=draw[1], log=draw[2], transport=draw[3], api=draw[4])
+
+    def at(self, epoch: int) -> Self:
+        """The same keys with the cosigning key of a later epoch.
+
+        It follows from the one before, and not the other way round: once the keys of a closed epoch are
+        erased, nothing brings them back. Raises KeyFileError for an epoch that is over.
+        """
+        if epoch < self.epoch:
+            raise KeyFileError(f"these are keys of epoch {self.epoch}; those of epoch {epoch} are erased")
+        seed = self.cosigning
+        for number in range(self.epoch + 1, epoch + 1):
+            seed = digest(_NEXT + number.to_bytes(8, "big") + seed)
+        return msgspec.structs.replace(self, cosigning=seed, epoch=epoch)
 
     def public(self, address: str, api: str) -> ReplicaInfo:
         """What the genesis file says of this replica; ``address`` and ``api`` are ``host:port``."""
@@ -178,15 +197,43 @@ def save(path: Path, keys: ReplicaKeys | Identity, passphrase: bytes, cost: int 
         raise KeyFileError(error.strerror or str(error), where=str(path)) from error
 
 
+def replace(path: Path, keys: ReplicaKeys, passphrase: bytes) -> None:
+    """Write other keys in place of those in a key file, as dear to guess as before; raises KeyFileError.
+
+    What the file held before is gone once this returns, as far as the disk forgets what it overwrites.
+    """
+    where = str(path)
+    try:
+        file = msgspec.json.decode(_read_private(path), type=_File)
+        fresh = path.with_name(path.name + ".new")
+        fresh.unlink(missing_ok=True)
+        save(fresh, keys, passphrase, file.scrypt.log2_n)
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except msgspec.DecodeError as error:
+        raise KeyFileError(f"this is no key file: {error}", where=where) from error
+    except OSError as error:
+        raise KeyFileError(error.strerror or str(error), where=where) from error
+
+
 def unlock(path: Path, passphrase_file: Path | None, kind: type[K]) -> K:
-    """Load a key file with the passphrase from ``passphrase_file``, else from the file ``.passphrase``
-    beside the key file (test networks have one), else from a prompt; raises KeyFileError.
+    """Load a key file with the passphrase that ``passphrase_of`` finds; raises KeyFileError."""
+    return load(path, passphrase_of(path, passphrase_file), kind)
+
+
+def passphrase_of(path: Path, passphrase_file: Path | None) -> bytes:
+    """The passphrase from ``passphrase_file``, else from the file ``.passphrase`` beside the key file
+    (test networks have one), else from a prompt; raises KeyFileError.
     """
     _read_private(path)  # a missing file is told before a passphrase is asked for
     beside = path.with_name(BESIDE)
     if passphrase_file is None and beside.exists():
         passphrase_file = beside
-    return load(path, read_passphrase(passphrase_file, f"Passphrase of {path}: "), kind)
+    return read_passphrase(passphrase_file, f"Passphrase of {path}: ")
 
 
 def load(path: Path, passphrase: bytes, kind: type[K]) -> K:

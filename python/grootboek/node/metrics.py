@@ -1,11 +1,11 @@
 """The replica's metrics: read from its counters when they are asked for, at no cost otherwise."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from grootboek.network import Lane, PeerCounters
+from grootboek.network import Lane, Mesh
 from grootboek.node.engine import Engine
 
 __all__ = ["NodeMetrics"]
@@ -33,10 +33,10 @@ COUNTERS = {
 class NodeMetrics(Collector):
     """Reads an engine and a mesh."""
 
-    def __init__(self, engine: Engine, peers: Sequence[PeerCounters]) -> None:
-        """``peers``: ``Mesh.counters``."""
+    def __init__(self, engine: Engine, mesh: Callable[[], Mesh]) -> None:
+        """``mesh`` gives that of the present epoch."""
         self._engine = engine
-        self._peers = peers
+        self._mesh = mesh
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
@@ -51,6 +51,7 @@ class NodeMetrics(Collector):
         replica, ledger = engine.replica, engine.ledger
         certificate = ledger.certificate
         for name, text, value in (
+            ("epoch", "The epoch that the replica is in.", engine.epoch.number),
             ("view", "The view that the replica is in, or wants.", replica.view),
             ("view_active", "1 where it takes part in the view.", int(replica.active)),
             ("height", "The last executed height.", ledger.height),
@@ -68,13 +69,13 @@ class NodeMetrics(Collector):
             yield GaugeMetricFamily(f"grootboek_{name}", text, value=value)
 
     def _network(self) -> Iterator[Metric]:
-        names = [replica.name for replica in self._engine.genesis.replicas]
+        names = [replica.name for replica in self._engine.epoch.replicas]
         sent = CounterMetricFamily("grootboek_peer_sent_bytes", "Bytes to a peer.", labels=["peer"])
         received = CounterMetricFamily("grootboek_peer_received_bytes", "Bytes from a peer.", labels=["peer"])
         dropped = CounterMetricFamily(
             "grootboek_peer_dropped_frames", "Frames not sent to a peer.", labels=["peer", "lane"]
         )
-        for i, (name, peer) in enumerate(zip(names, self._peers, strict=True)):
+        for i, (name, peer) in enumerate(zip(names, self._mesh().counters, strict=False)):
             if i == self._engine.me:
                 continue
             sent.add_metric([name], peer.bytes_sent)

@@ -27,7 +27,8 @@ from grootboek.node.judging import judge_batch, judge_request
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.metrics import NodeMetrics
 from grootboek.node.outbox import Outbox
-from grootboek.types import Genesis
+from grootboek.node.seats import Seats
+from grootboek.types import Genesis, ReplicaInfo
 from grootboek.webapi import NodeStatus, PeerStatus
 from grootboek.wire import (
     Answer,
@@ -70,7 +71,7 @@ class Node:
     def __init__(
         self,
         genesis: Genesis,
-        keys: ReplicaKeys,
+        keys: ReplicaKeys | Seats,
         disk: Disk,
         state: State,
         modules: Registry,
@@ -78,36 +79,35 @@ class Node:
         listen: str | None = None,
         fresh: Callable[[], State] | None = None,
         failed: Callable[[BaseException], None],
+        opened: Callable[[ReplicaInfo, ReplicaKeys], None] | None = None,
     ) -> None:
         """Opens journal and ledger; raises Damaged, StorageError, KeyFileError and GenesisError.
+
+        ``opened`` is called at the start and whenever an epoch begins, with how this replica presents
+        itself in it and with its keys of it, before any of them is used.
 
         ``fresh`` makes an empty state where the given one does not belong to the log.
         ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
         called once when the replica cannot go on; whatever it has promised is durable.
         """
-        me = genesis.replica_index(keys.name)
-        keys.check(genesis.replicas[me])
-        self.me = me
+        self._seats = keys if isinstance(keys, Seats) else Seats([keys])
+        self._genesis = genesis
+        self._listen = listen
+        self._opened = opened or (lambda _info, _keys: None)
         self.modules = modules
         journal = Journal.open(disk)
         self._ledger = Ledger.open(genesis, disk, state, modules, fresh)
-        self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
-        self.mesh = Mesh(
-            me,
-            genesis,
-            0,
-            Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
-            deliver=self._deliver,
-            connected=self._connected,
-            lost=self._lost,
-            listen=listen,
-        )
-        self._genesis = genesis
+        self._seats.recall(self._ledger.epochs.all)
+        me, signing = self._seats.seat(self._ledger.epochs.last)
+        self.engine = Engine(genesis, me, signing, self._ledger, journal, self._seats.seat)
+        self.mesh = self._make_mesh()
         self._registry = CollectorRegistry()
-        self._registry.register(NodeMetrics(self.engine, self.mesh.counters))
+        self._registry.register(NodeMetrics(self.engine, lambda: self.mesh))
         self._failed = failed
         certificate = self._ledger.certificate
         self._snapshot_height = 0 if certificate is None else block_of(certificate).height
+        self._changing = asyncio.Lock()
+        """Held while one network takes the place of another."""
         self._draining = False
         self._stopping = False
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="grootboek-worker")
@@ -126,6 +126,57 @@ class Node:
         self._loop = asyncio.get_running_loop()
         await self.mesh.start()
         self._turn(self.engine.start)
+
+    # --- epochs ----------------------------------------------------------------------------------
+
+    @property
+    def info(self) -> ReplicaInfo:
+        """How this replica presents itself now."""
+        return self._seats.info(self.engine.epoch)
+
+    @property
+    def keys(self) -> ReplicaKeys:
+        """Its private keys of the present epoch."""
+        return self._seats.keys(self.engine.epoch)
+
+    @property
+    def me(self) -> int:
+        """Its index in the present epoch; the number of replicas, where it observes."""
+        return self.engine.me
+
+    def _make_mesh(self) -> Mesh:
+        """The network of the present epoch; what comes of an older one's is not listened to."""
+        epoch, seats = self.engine.epoch, self._seats
+        keys, info = seats.keys(epoch), seats.info(epoch)
+        self._opened(info, keys)
+        self._observers = self._ledger.observers
+        return Mesh(
+            self.engine.me,
+            self._genesis,
+            epoch,
+            Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
+            observers=[observer.info for observer in self._observers],
+            own=info,
+            deliver=partial(self._deliver, epoch.number),
+            connected=partial(self._connected, epoch.number),
+            lost=partial(self._lost, epoch.number),
+            listen=self._listen,
+        )
+
+    async def _change_mesh(self) -> None:
+        """Leave the network of the epoch that is over, and join that of the present one."""
+        try:
+            async with self._changing:
+                await self.mesh.close()
+                if not self._stopping:
+                    self.mesh = self._make_mesh()
+                    await self.mesh.start()
+                    epoch = self.engine.epoch
+                    log.info("epoch opened", epoch=epoch.number, replicas=epoch.quorum.n, me=self.me)
+        except BaseException as error:
+            self._fail(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     def drain(self) -> None:
         """Take no new requests; those under way go on."""
@@ -176,6 +227,13 @@ class Node:
             self._set(timer, delay)
         if out.sync or out.flush:
             self._spawn(self._maintain(flush=out.flush))
+        if out.opens:
+            self._arrived = []
+            self._turn(self.engine.open_epoch)
+            self._spawn(self._change_mesh())
+        elif self._ledger.observers is not self._observers:
+            self._observers = self._ledger.observers
+            self.mesh.admit([observer.info for observer in self._observers])
 
     def _send(self, to: int | None, frame: Frame) -> None:
         lane = _LANES.get(type(frame), Lane.VOTE)
@@ -228,19 +286,25 @@ class Node:
 
     # --- peers -----------------------------------------------------------------------------------
 
-    def _connected(self, peer: int) -> None:
-        self._turn(lambda now: self.engine.connected(peer, now))
+    def _connected(self, epoch: int, peer: int) -> None:
+        if epoch == self.engine.epoch.number:
+            self._turn(lambda now: self.engine.connected(peer, now))
 
-    def _lost(self, peer: int) -> None:
-        self.engine.lost(peer)
+    def _lost(self, epoch: int, peer: int) -> None:
+        if epoch == self.engine.epoch.number:
+            self.engine.lost(peer)
 
-    def _deliver(self, sender: int, frame: Frame) -> Awaitable[None] | None:
-        """Take a frame. Votes gather until the loop comes round, so that one call checks them all;
-        a large batch is judged in a thread, and its sender waits for that.
+    def _deliver(self, epoch: int, sender: int, frame: Frame) -> Awaitable[None] | None:
+        """Take a frame of a connection that was made in ``epoch``.
+
+        Votes gather until the loop comes round, so that one call checks them all; a large batch is judged
+        in a thread, and its sender waits for that.
         """
+        if epoch != self.engine.epoch.number:
+            return None
         if isinstance(frame, Batch):
             if len(frame.body) > INLINE_BYTES:
-                return self._judge_elsewhere(sender, frame)
+                return self._judge_elsewhere(epoch, sender, frame)
             batch = judge_batch(frame.body, self._genesis)
             self._turn(lambda now: self.engine.body(sender, batch, now))
             return None
@@ -253,9 +317,10 @@ class Node:
         arrived, self._arrived = self._arrived, []
         self._turn(lambda now: self.engine.frames(arrived, now))
 
-    async def _judge_elsewhere(self, sender: int, frame: Batch) -> None:
+    async def _judge_elsewhere(self, epoch: int, sender: int, frame: Batch) -> None:
         batch = await self._loop.run_in_executor(self._workers, judge_batch, frame.body, self._genesis)
-        self._turn(lambda now: self.engine.body(sender, batch, now))
+        if epoch == self.engine.epoch.number:
+            self._turn(lambda now: self.engine.body(sender, batch, now))
 
     # --- what the API asks (any thread) ----------------------------------------------------------
 
@@ -321,9 +386,12 @@ class Node:
         reasons = []
         if self._draining or self._stopping:
             reasons.append("the node is stopping")
-        reachable = len(self.engine.reachable) + 1
-        if reachable < self._genesis.quorum.quorum:
-            reasons.append(f"only {reachable} of {self._genesis.quorum.quorum} replicas are connected")
+        epoch = self.engine.epoch
+        if self.me >= epoch.quorum.n:
+            reasons.append(f"this replica observes: epoch {epoch.number} does not name it")
+        reachable = len([peer for peer in self.engine.reachable if peer < epoch.quorum.n]) + 1
+        if reachable < epoch.quorum.quorum:
+            reasons.append(f"only {reachable} of {epoch.quorum.quorum} replicas are connected")
         if self.engine.catchup.running:
             reasons.append("the log is catching up")
         return reasons
@@ -333,10 +401,11 @@ class Node:
         replica, ledger = self.engine.replica, self._ledger
         certificate = ledger.certificate
         stable = replica.stable
-        names = [info.name for info in self._genesis.replicas]
+        names = [info.name for info in self.engine.epoch.replicas]
         return NodeStatus(
-            name=names[self.me],
+            name=self._seats.name,
             replica=self.me,
+            epoch=self.engine.epoch.number,
             version=__version__,
             backend=backend()[1],
             view=replica.view,
