@@ -11,6 +11,7 @@ Sources: c2sp.org/tlog-proof, c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignatur
 """
 
 import base64
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,11 +21,11 @@ from grootboek import notes, wire
 from grootboek.errors import BadFrame, BadReceipt
 from grootboek.plain import from_plain, to_plain
 from grootboek.types import Genesis
-from grootboek.wire import Certificate, Cosignature, Path, Receipt, RecordProof, Size
+from grootboek.wire import Certificate, Cosignature, Handover, Member, Path, Receipt, RecordProof, Size
 
 __all__ = ["decode", "encode", "from_json", "from_text", "note", "read", "to_builtins", "to_json", "to_text"]
 
-FORMAT: Final = "grootboek-receipt/1"
+FORMAT: Final = "grootboek-receipt/2"
 _TEXT_HEADER: Final = "c2sp.org/tlog-proof@v1"
 _MSGPACK_START: Final = 0x90
 """Every receipt in msgpack starts with an array byte, 0x90 or above; text never does."""
@@ -80,7 +81,7 @@ def read(genesis: Genesis, data: bytes) -> Receipt:
 # --- text ----------------------------------------------------------------------------------------
 
 
-class _Extra(Struct, frozen=True, array_like=True, tag=1):
+class _Extra(Struct, frozen=True, array_like=True, tag=2):
     """What the text form holds beside the first record's index and path, and the checkpoint."""
 
     header: bytes
@@ -90,25 +91,32 @@ class _Extra(Struct, frozen=True, array_like=True, tag=1):
     others: tuple[RecordProof, ...]
     block: bytes
     block_path: Path
+    handovers: tuple[Handover, ...]
 
 
 _extras: Final = msgspec.msgpack.Decoder(_Extra)
 
 
-def note(genesis: Genesis, certificate: Certificate, log: tuple[int, bytes]) -> bytes:
+def note(
+    genesis: Genesis,
+    certificate: Certificate,
+    log: tuple[int, bytes],
+    handovers: Sequence[Handover] = (),
+) -> bytes:
     """The signed checkpoint of a certificate: one log signature and q cosignatures.
 
-    Raises BadReceipt where the certificate names a replica that the genesis file does not.
+    ``handovers``: as in a receipt; ``log`` is of a replica of the last epoch that they show. Raises
+    BadReceipt where a signature is of a replica that no epoch has.
     """
     epoch = wire.block_of(certificate).epoch
     replica, signature = log
-    members = genesis.replicas
-    if any(i >= len(members) for i in (replica, *(c.replica for c in certificate.cosignatures))):
+    signers, members = _members(genesis, handovers, len(handovers)), _members(genesis, handovers, epoch)
+    if replica >= len(signers) or any(c.replica >= len(members) for c in certificate.cosignatures):
         raise BadReceipt("a signature names an unknown replica")
     cosigners = [
         (
             notes.cosigner_name(genesis.chain, epoch, members[c.replica].name),
-            members[c.replica].cosigning_key,
+            members[c.replica].cosigning,
             c,
         )
         for c in certificate.cosignatures
@@ -117,9 +125,24 @@ def note(genesis: Genesis, certificate: Certificate, log: tuple[int, bytes]) -> 
         genesis.chain,
         certificate.size,
         certificate.root,
-        log=(members[replica].log_key, signature),
+        log=(signers[replica].log, signature),
         cosigners=cosigners,
     )
+
+
+def _members(genesis: Genesis, handovers: Sequence[Handover], epoch: int) -> tuple[Member, ...]:
+    """Who runs ``epoch``, as the hand-overs say; whether that is so shows when they are verified."""
+    if not epoch:
+        return tuple(map(Member.of, genesis.replicas))
+    if epoch > len(handovers):
+        raise BadReceipt(f"the hand-over to epoch {epoch} is missing")
+    entry = handovers[epoch - 1].entry
+    if entry[:1] != wire.EPOCH_ENTRY:
+        raise BadReceipt("a hand-over holds no epoch entry")
+    try:
+        return wire.decode(wire.epoch_entries, entry[1:]).members
+    except BadFrame as error:
+        raise BadReceipt(error.detail) from error
 
 
 def to_text(genesis: Genesis, receipt: Receipt) -> str:
@@ -133,6 +156,7 @@ def to_text(genesis: Genesis, receipt: Receipt) -> str:
         tuple(others),
         receipt.certificate.block,
         receipt.certificate.path,
+        receipt.handovers,
     )
     lines = [
         _TEXT_HEADER,
@@ -140,7 +164,11 @@ def to_text(genesis: Genesis, receipt: Receipt) -> str:
         f"index {receipt.index + 1 + _position(first.entry)}",
         *map(_base64, first.path),
     ]
-    return "\n".join(lines) + "\n\n" + note(genesis, receipt.certificate, receipt.log).decode()
+    return "\n".join(lines) + "\n\n" + _note(genesis, receipt)
+
+
+def _note(genesis: Genesis, receipt: Receipt) -> str:
+    return note(genesis, receipt.certificate, receipt.log, receipt.handovers).decode()
 
 
 def from_text(genesis: Genesis, data: bytes) -> Receipt:
@@ -172,6 +200,7 @@ def _from_text(genesis: Genesis, text: str) -> Receipt:
         records=(first, *extra.others),
         certificate=certificate,
         log=log,
+        handovers=extra.handovers,
     )
     return decode(encode(receipt))
 
@@ -182,11 +211,12 @@ def _certificate(genesis: Genesis, checkpoint: bytes, extra: _Extra) -> tuple[Ce
     origin, size, root, (log_line, *lines) = notes.parse_note(checkpoint)
     if origin != genesis.chain.origin:
         raise BadReceipt(f"it is of the ledger {origin}, not of {genesis.chain.origin}")
-    logs = {notes.log_key_id(genesis.chain, replica.log_key): i for i, replica in enumerate(genesis.replicas)}
+    signers = _members(genesis, extra.handovers, len(extra.handovers))
+    logs = {notes.log_key_id(genesis.chain, signer.log): i for i, signer in enumerate(signers)}
     log = (logs[log_line[1][:4]], log_line[1][4:])
     replicas = {
         notes.cosigner_name(genesis.chain, epoch, replica.name): i
-        for i, replica in enumerate(genesis.replicas)
+        for i, replica in enumerate(_members(genesis, extra.handovers, epoch))
     }
     cosignatures = tuple(
         Cosignature(replicas[name], int.from_bytes(blob[4:12], "big"), blob[12:]) for name, blob in lines

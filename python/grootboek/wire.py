@@ -429,7 +429,7 @@ class RecordProof(Struct, frozen=True, array_like=True):
     """From the record's command to the header's root."""
 
 
-class Receipt(Struct, frozen=True, array_like=True, tag=1):
+class Receipt(Struct, frozen=True, array_like=True, tag=2):
     """Shows offline, for ever, that commands of one transaction are in the log, and their outcome.
 
     Self-contained: genesis and this are all that a verifier needs (``client.verifier``).
@@ -444,7 +444,10 @@ class Receipt(Struct, frozen=True, array_like=True, tag=1):
     """One or more of the transaction's records, by ascending index."""
     certificate: Certificate
     log: tuple[ReplicaId, Signature]
-    """A replica and its log key's signature over the certified checkpoint."""
+    """A replica and its log key's signature over the certified checkpoint. The replica is one of the last
+    epoch that ``handovers`` shows."""
+    handovers: tuple[Handover, ...] = ()
+    """From the founding epoch to that of the certificate; one more, where its block closes that epoch."""
 
 
 class Range(Struct, frozen=True, array_like=True):
@@ -486,9 +489,10 @@ class Answer(Struct, frozen=True, array_like=True, tag=1):
     certificate: Certificate | None
     """None where no result is final."""
     log: tuple[ReplicaId, Signature] | None
+    """As in a receipt; a client that does not know the epoch asks for its hand-over."""
 
 
-class StateProof(Struct, frozen=True, array_like=True, tag=1):
+class StateProof(Struct, frozen=True, array_like=True, tag=2):
     """Shows offline what a key of the state was after a block: its value, or that it was absent."""
 
     module: Name
@@ -504,6 +508,14 @@ class StateProof(Struct, frozen=True, array_like=True, tag=1):
     path: Path
     """Its inclusion path to the certificate's root."""
     certificate: Certificate
+    handovers: tuple[Handover, ...] = ()
+    """As in a receipt."""
+
+
+class Handovers(Struct, frozen=True, array_like=True, tag=1):
+    """The answer to ``GET /v1/handovers``: those from the asked epoch on."""
+
+    handovers: tuple[Handover, ...]
 
 
 transactions: typing.Final = msgspec.msgpack.Decoder(Transaction)
@@ -519,6 +531,7 @@ frames: typing.Final = msgspec.msgpack.Decoder(Frame)
 certificates: typing.Final = msgspec.msgpack.Decoder(Certificate)
 receipts: typing.Final = msgspec.msgpack.Decoder(Receipt)
 answers: typing.Final = msgspec.msgpack.Decoder(Answer)
+handover_lists: typing.Final = msgspec.msgpack.Decoder(Handovers)
 state_proofs: typing.Final = msgspec.msgpack.Decoder(StateProof)
 
 

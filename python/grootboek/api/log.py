@@ -7,9 +7,9 @@ from grootboek.api import answers, tiles
 from grootboek.api.context import CONTEXT, Context
 from grootboek.api.tiles import Tile
 from grootboek.errors import NotFound
-from grootboek.wire import Certificate
+from grootboek.wire import Certificate, Handovers
 
-__all__ = ["certificate", "checkpoint", "tile"]
+__all__ = ["certificate", "checkpoint", "handovers", "tile"]
 
 FRESH = "public, max-age=1"
 FOREVER = "public, max-age=31536000, immutable"
@@ -19,7 +19,9 @@ async def checkpoint(request: web.Request) -> web.Response:
     """The newest checkpoint that a quorum has cosigned, as a C2SP signed note."""
     context = request.app[CONTEXT]
     certificate, _ = context.certified()
-    note = receipts.note(context.backend.genesis, certificate, context.backend.log_signature(certificate))
+    backend = context.backend
+    handovers = backend.ledger.epochs.up_to(certificate)
+    note = receipts.note(backend.genesis, certificate, backend.log_signature(certificate), handovers)
     answer = answers.text(note)
     answer.headers["Cache-Control"] = FRESH
     return answer
@@ -30,6 +32,14 @@ async def certificate(request: web.Request) -> web.Response:
     form = answers.form(request, "json", "msgpack")
     newest, _ = request.app[CONTEXT].certified()
     return answers.binary(newest) if form == "msgpack" else answers.json(newest)
+
+
+async def handovers(request: web.Request) -> web.Response:
+    """The hand-overs from an epoch on: from its replicas to those of the next one, and so on."""
+    form = answers.form(request, "json", "msgpack")
+    first = answers.number(request, "epoch", 0)
+    known = Handovers(tuple(request.app[CONTEXT].backend.ledger.epochs.handovers[first:]))
+    return answers.binary(known) if form == "msgpack" else answers.json(known)
 
 
 async def tile(request: web.Request) -> web.Response:

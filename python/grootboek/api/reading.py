@@ -31,16 +31,17 @@ async def genesis(request: web.Request) -> web.Response:
 
 
 async def policy(request: web.Request) -> web.Response:
-    """The C2SP tlog-policy file for verifiers of other makers."""
-    founding = request.app[CONTEXT].backend.genesis
-    rows = [(r.name, r.log_key, r.cosigning_key, f"https://{r.api}") for r in founding.replicas]
-    return answers.text(notes.policy(founding.chain, 0, founding.quorum.quorum, rows))
+    """The C2SP tlog-policy file of the present epoch, for verifiers of other makers."""
+    backend = request.app[CONTEXT].backend
+    epoch = backend.ledger.epochs.last
+    rows = [(r.name, r.log_key, r.cosigning_key, f"https://{r.api}") for r in epoch.replicas]
+    return answers.text(notes.policy(backend.genesis.chain, epoch.number, epoch.quorum.quorum, rows))
 
 
 async def evidence(request: web.Request) -> web.Response:
     """Pairs of signed messages that no correct replica signs both."""
     context = request.app[CONTEXT]
-    names = [replica.name for replica in context.backend.genesis.replicas]
+    names = [replica.name for replica in context.backend.ledger.epochs.last.replicas]
     pairs = [
         {"replica": names[first.sender], "first": first, "second": second}
         for first, second in context.backend.evidence()

@@ -131,6 +131,13 @@ ROUTES: Final[Sequence[Route]] = (
     ),
     Route(
         "GET",
+        "/v1/handovers",
+        log.handovers,
+        [(webapi.JSON, wire.Handovers), (webapi.MSGPACK, wire.Handovers)],
+        [Parameter("epoch", "The first epoch whose hand-over is wanted (default: 0).", int), FORMAT],
+    ),
+    Route(
+        "GET",
         "/v1/events",
         events.events,
         [("text/event-stream", webapi.LedgerEvent)],

@@ -17,6 +17,7 @@ from grootboek import plain, webapi, wire
 from grootboek._core import SigningKey
 from grootboek.client.answers import Result, verify_receipt
 from grootboek.client.commands import Commands
+from grootboek.client.epochs import Follower
 from grootboek.client.events import follow
 from grootboek.client.nodes import UNREADABLE, Node, Nodes, Overloaded
 from grootboek.client.sender import Sender
@@ -76,7 +77,8 @@ class AsyncClient:
         self._timeout = timeout
         self._commands = Commands(self.genesis, modules)
         self._nodes = Nodes(self.genesis, nodes, connections=connections)
-        self._sender = Sender(self._nodes, self.verifier, now_ms)
+        self._follower = Follower(self._nodes, self.verifier)
+        self._sender = Sender(self._nodes, self.verifier, self._follower, now_ms)
 
     async def __aenter__(self) -> Self:
         return self
@@ -285,7 +287,8 @@ class AsyncClient:
 
     async def _ask(self, node: Node, path: str, check: Callable[[bytes], T], accept: str) -> T:
         try:
-            return check(await self._nodes.request(node, "GET", path, accept=accept, seconds=READ_SECONDS))
+            data = await self._nodes.request(node, "GET", path, accept=accept, seconds=READ_SECONDS)
+            return await self._follower.judge(node, data, check)
         except Overloaded as busy:
             raise Unavailable(str(busy.error), where=node.name) from busy
         except (BadFrame, *UNREADABLE) as error:

@@ -24,7 +24,7 @@ from grootboek.errors import (
     InternalError,
     Unavailable,
 )
-from grootboek.types import Genesis
+from grootboek.types import Epoch, Genesis
 
 __all__ = ["BROKEN", "UNREADABLE", "Node", "Nodes", "Overloaded", "read_body", "refusal_of"]
 
@@ -57,11 +57,15 @@ class Overloaded(Exception):
 class Node:
     """One node's address and health."""
 
-    def __init__(self, name: str, url: str, context: ssl.SSLContext) -> None:
-        """``url``: ``https://host:port``, without a path."""
+    def __init__(self, name: str, url: str, certificates: Sequence[str]) -> None:
+        """``url``: ``https://host:port``, without a path; ``certificates``: base64 of DER, each of which it
+        may show. Raises ConfigError.
+        """
         self.name = name
+        self.key = (url, *certificates)
+        """What makes it another node under the same name."""
         self.url = url
-        self.context = context
+        self.context = _context(certificates)
         self.failures = 0
         self.rests_until = 0.0
         """Event loop time until which it is passed over."""
@@ -86,13 +90,23 @@ class Nodes:
 
         ``connections``: at most so many to one node. Raises ConfigError for an unknown name.
         """
-        found = [_node(genesis, name) for name in names or [r.name for r in genesis.replicas]]
+        epoch = genesis.founding
+        found = [_node(epoch, name) for name in names or [r.name for r in epoch.replicas]]
         self.all = tuple({node.name: node for node in found}.values())
-        self.enough = min(genesis.quorum.weak, len(self.all))
+        self._chosen = bool(names)
+        self.enough = min(epoch.quorum.weak, len(self.all))
         """So many nodes agree only if a correct one does (or all that the client knows do)."""
         self._turn = itertools.count()
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+
+    def follow(self, epoch: Epoch) -> None:
+        """The replicas of another epoch run the ledger now: ask those, unless others were chosen."""
+        if not self._chosen:
+            known = {(node.name, node.key): node for node in self.all}
+            found = [_node(epoch, replica.name) for replica in epoch.replicas]
+            self.all = tuple(known.get((node.name, node.key), node) for node in found)
+        self.enough = min(epoch.quorum.weak, len(self.all))
 
     def pick(self, now: float, exclude: Collection[str] = ()) -> Node:
         """The next node in turn that seems well and is not in ``exclude`` (if any other is left)."""
@@ -199,16 +213,16 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float:
     return min(seconds, RETRY_AFTER_CAP_SECONDS)
 
 
-def _node(genesis: Genesis, name: str) -> Node:
+def _node(epoch: Epoch, name: str) -> Node:
     """A node by its replica's name, or by ``host:port`` of a replica's API or of a way to one."""
-    for replica in genesis.replicas:
+    for replica in epoch.replicas:
         if name in {replica.name, replica.api}:
-            return Node(replica.name, f"https://{replica.api}", _context([replica.api_certificate]))
+            return Node(replica.name, f"https://{replica.api}", [replica.api_certificate])
     host, _, port = name.rpartition(":")
     if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) <= MAX_PORT:
-        known = ", ".join(replica.name for replica in genesis.replicas)
+        known = ", ".join(replica.name for replica in epoch.replicas)
         raise ConfigError(f"{name!r} is neither host:port nor a replica (there are {known})", where="--node")
-    return Node(name, f"https://{name}", _context([replica.api_certificate for replica in genesis.replicas]))
+    return Node(name, f"https://{name}", [replica.api_certificate for replica in epoch.replicas])
 
 
 def _context(certificates: Sequence[str]) -> ssl.SSLContext:

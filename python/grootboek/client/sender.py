@@ -13,6 +13,7 @@ from typing import Final
 
 from grootboek import webapi, wire
 from grootboek.client.answers import Result, verify_answer, verify_receipt
+from grootboek.client.epochs import Follower
 from grootboek.client.nodes import Node, Nodes, Overloaded
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
@@ -28,7 +29,7 @@ from grootboek.errors import (
     ProofError,
     Unavailable,
 )
-from grootboek.wire import Refused
+from grootboek.wire import BlockEntry, Refused
 
 __all__ = ["Sender"]
 
@@ -59,10 +60,13 @@ class _Item:
 class Sender:
     """Brings transactions to their outcome through any of the nodes."""
 
-    def __init__(self, nodes: Nodes, verifier: Verifier, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, nodes: Nodes, verifier: Verifier, follower: Follower, clock: Callable[[], int]
+    ) -> None:
         """``clock`` gives the milliseconds since 1970, to judge expiry."""
         self._nodes = nodes
         self._verifier = verifier
+        self._follower = follower
         self._clock = clock
         self._queue: deque[_Item] = deque()
         self._open: set[asyncio.Future[Result]] = set()
@@ -156,11 +160,13 @@ class Sender:
         data = await self._nodes.request(
             node, "POST", "/v1/transactions", body=body, accept=webapi.MSGPACK, seconds=ATTEMPT_SECONDS
         )
+        sent = [item.prepared for item in batch]
         try:
-            answer = wire.decode(wire.answers, data)
+            return await self._follower.judge(
+                node, data, lambda data: verify_answer(self._verifier, wire.decode(wire.answers, data), sent)
+            )
         except BadFrame as error:
             raise BadAnswer(error.detail, where=node.name) from error
-        return verify_answer(self._verifier, answer, [item.prepared for item in batch])
 
     async def _again(self, batch: Sequence[_Item], error: GrootboekError, seconds: float) -> None:
         """Queue again what may still find an outcome."""
@@ -232,10 +238,13 @@ class Sender:
             data = await self._nodes.request(
                 node, "GET", "/v1/certificate", accept=webapi.MSGPACK, seconds=ATTEMPT_SECONDS
             )
-            block = self._verifier.verify_certificate(wire.decode(wire.certificates, data))
+            block = await self._follower.judge(node, data, self._certified)
         except (GrootboekError, Overloaded):
             return 0
         return block.height if block.time >= expiry else 0
+
+    def _certified(self, data: bytes) -> BlockEntry:
+        return self._verifier.verify_certificate(wire.decode(wire.certificates, data))
 
     async def _absent(self, item: _Item, height: int) -> int | None:
         """How many nodes have executed ``height`` and know no entry; None where one proves that it has it."""

@@ -116,7 +116,7 @@ class Verifier:
         """Check a replica's log key's signature over the checkpoint. Raises BadCertificate.
 
         The replica is one of the certificate's epoch; one of the next epoch may sign the block that opened
-        it.
+        it (``wire.Receipt.log``).
         """
         replica, signature = log
         body = notes.checkpoint_body(self._chain.origin, certificate.size, certificate.root)
@@ -196,6 +196,7 @@ class Verifier:
         """What the receipt proves; ``bytes`` may be any of its three forms. Raises ProofError."""
         if isinstance(receipt, bytes):
             receipt = receipts.read(self.genesis, receipt)
+        self.epochs.learn(receipt.handovers)
         block = self.verify_certificate(receipt.certificate)
         self.verify_log_signature(receipt.certificate, receipt.log)
         try:
@@ -276,6 +277,7 @@ class Verifier:
                 proof = wire.decode(wire.state_proofs, proof)
             except BadFrame as error:
                 raise BadProof(error.detail) from error
+        self.epochs.learn(proof.handovers)
         certified = self.verify_certificate(proof.certificate)
         try:
             block = wire.decode_block(proof.block)

@@ -60,6 +60,10 @@ class Epochs:
             elif opened > len(self.all) or self.handovers[opened - 1].entry != handover.entry:
                 raise BadCertificate(f"the hand-over to epoch {opened} does not follow epoch {opened - 1}")
 
+    def up_to(self, certificate: Certificate) -> tuple[Handover, ...]:
+        """The hand-overs that a reader of ``certificate`` needs: see ``wire.Receipt``."""
+        return tuple(one for one in self.handovers if one.certificate.size <= certificate.size)
+
     def of(self, number: int) -> Epoch:
         """The epoch of that number; raises BadCertificate for one that is not known."""
         if not 0 <= number < len(self.all):

@@ -59,7 +59,6 @@ class Ledger(Prover):
         """Use ``Ledger.open``."""
         super().__init__(genesis, recovered.log, recovered.store, active)
         self.epochs = recovered.epochs
-        """Those whose beginning is certified."""
         self._disk = disk
         self._machine = recovered.machine
         self._move()

@@ -6,6 +6,7 @@ from typing import Final
 from grootboek import wire
 from grootboek._core import command_path
 from grootboek.errors import NotFound, Unavailable
+from grootboek.ledger.epochs import Epochs
 from grootboek.ledger.reading import Reader
 from grootboek.wire import (
     Answer,
@@ -28,6 +29,9 @@ _GAP: Final = 16
 
 class Prover(Reader):
     """The proving part of a ledger."""
+
+    epochs: Epochs
+    """Those whose beginning is certified."""
 
     def receipt(
         self,
@@ -63,6 +67,7 @@ class Prover(Reader):
             ),
             certificate=certificate,
             log=log_signature,
+            handovers=self.epochs.up_to(certificate),
         )
 
     def _entries_of(self, index: int) -> list[bytes]:
@@ -114,6 +119,7 @@ class Prover(Reader):
             index=block.index,
             path=self._log.inclusion(block.index, chosen.size),
             certificate=chosen,
+            handovers=self.epochs.up_to(chosen),
         )
 
     def _covered(self, certificate: Certificate, end: int, where: str) -> None:

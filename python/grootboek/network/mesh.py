@@ -76,6 +76,7 @@ class Mesh:
         *,
         observers: Sequence[ReplicaInfo] = (),
         own: ReplicaInfo | None = None,
+        alone: bool = False,
         deliver: Callable[[int, Frame], Awaitable[None] | None],
         connected: Callable[[int], None],
         lost: Callable[[int], None],
@@ -85,11 +86,13 @@ class Mesh:
     ) -> None:
         """``deliver`` takes each frame; nothing more is read from its sender while the awaitable that
         it may return is not done, and a PeerError of it closes the connection. ``connected`` and
-        ``lost`` tell of each peer. ``observers`` may connect, too. ``own``: how an observer presents
-        itself, which has no place in the epoch. ``listen``: ``host:port``, by default this replica's
-        address. ``clock`` in seconds. Raises KeyFileError, GenesisError and ConfigError.
+        ``lost`` tell of each peer. ``observers`` may connect, too. ``own``: how a replica presents itself
+        that has no place in the epoch; ``alone``: it connects to nobody. ``listen``: ``host:port``, by
+        default this replica's address. ``clock`` in seconds. Raises KeyFileError, GenesisError and
+        ConfigError.
         """
         self._me = me
+        self._alone = alone
         self._replicas = epoch.quorum.n
         self._roll = Roll(genesis.chain, epoch, observers)
         self.counters = [PeerCounters() for _ in self._roll.names]
@@ -135,7 +138,7 @@ class Mesh:
             raise ConfigError(f"cannot listen: {error.strerror or error}", where=f"{host}:{port}") from error
         self._server.setblocking(False)  # noqa: FBT003  # the name is Python's
         self._spawn(self._accept(self._server))
-        for peer in range(min(self._me, self._replicas)):
+        for peer in range(0 if self._alone else min(self._me, self._replicas)):
             self._spawn(self._keep_dialling(peer))
 
     def admit(self, observers: Sequence[ReplicaInfo]) -> None:

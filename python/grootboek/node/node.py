@@ -157,11 +157,20 @@ class Node:
             Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
             observers=[observer.info for observer in self._observers],
             own=info,
+            alone=self._left,
             deliver=partial(self._deliver, epoch.number),
             connected=partial(self._connected, epoch.number),
             lost=partial(self._lost, epoch.number),
             listen=self._listen,
         )
+
+    @property
+    def _left(self) -> bool:
+        """Whether an earlier epoch has named this replica, and nobody expects it any more."""
+        name, epoch = self._seats.name, self.engine.epoch
+        known = name in {observer.name for observer in self._ledger.observers}
+        took_part = any(one.index(name) is not None for one in self._ledger.epochs.all)
+        return took_part and epoch.index(name) is None and not known
 
     async def _change_mesh(self) -> None:
         """Leave the network of the epoch that is over, and join that of the present one."""
@@ -359,6 +368,8 @@ class Node:
         """
         if self._draining or self._stopping:
             raise Unavailable("the node is stopping")
+        if self.me >= self.engine.epoch.quorum.n:
+            raise Unavailable("this replica takes no part in the ledger now")
         loop = asyncio.get_running_loop()
         if len(body) > INLINE_BYTES:
             batch = await loop.run_in_executor(self._workers, judge_request, body, self._genesis)
@@ -388,7 +399,8 @@ class Node:
             reasons.append("the node is stopping")
         epoch = self.engine.epoch
         if self.me >= epoch.quorum.n:
-            reasons.append(f"this replica observes: epoch {epoch.number} does not name it")
+            what = "has left" if self._left else "observes"
+            reasons.append(f"this replica {what}: epoch {epoch.number} does not name it")
         reachable = len([peer for peer in self.engine.reachable if peer < epoch.quorum.n]) + 1
         if reachable < epoch.quorum.quorum:
             reasons.append(f"only {reachable} of {epoch.quorum.quorum} replicas are connected")

@@ -101,15 +101,17 @@ class Clients:
         self._rng.choice(alive).submit(body, done)
 
 
-def transaction(chain: Chain, key: SigningKey, nonce: int, command: Command) -> tuple[bytes, bytes]:
-    """The id and the framed bytes of a transaction of one command that stays valid for a whole run."""
+def transaction(
+    chain: Chain, key: SigningKey, nonce: int, command: Command, expiry: int = EPOCH_MS + VALID_MS
+) -> tuple[bytes, bytes]:
+    """The id and the framed bytes of a transaction of one command, valid for a whole run by default."""
     raw = encode(command)
     header = encode(
         Header(
             chain=chain.id,
             signers=(key.public,),
             nonce=nonce,
-            expiry=EPOCH_MS + VALID_MS,
+            expiry=expiry,
             atomic=True,
             count=1,
             root=command_root([raw]),

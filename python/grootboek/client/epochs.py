@@ -1,0 +1,57 @@
+"""Following a ledger from epoch to epoch: its nodes change, and who signs for it."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from grootboek import webapi, wire
+from grootboek.client.nodes import Node, Nodes, Overloaded
+from grootboek.client.verifier import Verifier
+from grootboek.errors import BadCertificate, BadFrame, GrootboekError
+
+__all__ = ["Follower"]
+
+T = TypeVar("T")
+
+ANSWER_SECONDS: Final = 15.0
+
+
+class Follower:
+    """Judges what nodes answer; where an epoch is unknown it asks for the hand-overs that lead to it.
+
+    A hand-over needs no trust in the node that gives it: the replicas before it have signed it.
+    """
+
+    def __init__(self, nodes: Nodes, verifier: Verifier) -> None:
+        """``nodes`` become those of each epoch that ``verifier`` learns of."""
+        self._nodes = nodes
+        self._verifier = verifier
+        self._followed = 0
+
+    async def judge(self, node: Node, data: bytes, check: Callable[[bytes], T]) -> T:
+        """What ``check`` makes of a node's answer; raises as it does."""
+        try:
+            result = check(data)
+        except BadCertificate:
+            if not await self._learn(node):
+                raise
+            result = check(data)
+        self._follow()
+        return result
+
+    async def _learn(self, node: Node) -> bool:
+        """Whether the node knows of epochs that are new here."""
+        epochs = self._verifier.epochs
+        before = epochs.last.number
+        path = f"/v1/handovers?epoch={before}"
+        try:
+            data = await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=ANSWER_SECONDS)
+            epochs.learn(wire.decode(wire.handover_lists, data).handovers)
+        except (BadFrame, GrootboekError, Overloaded):
+            return False
+        return epochs.last.number > before
+
+    def _follow(self) -> None:
+        last = self._verifier.epochs.last
+        if last.number > self._followed:
+            self._followed = last.number
+            self._nodes.follow(last)
