@@ -140,6 +140,8 @@ class Engine:
         self.catchup = CatchUp(ledger, me, self.epoch.quorum.n)
         self.reachable: set[int] = set()
         """The peers that are connected."""
+        self._elsewhere: set[int] = set()
+        """Those that are in another epoch, as they say: their votes are not for this one."""
         self.evidence: list[tuple[Signed, Signed]] = []
         self._wanted: dict[bytes, int] = {}
         self._syncing = False
@@ -342,6 +344,7 @@ class Engine:
         self._enter(*self._seat_in(after))
         self.signers.restore(*cosigned)
         self.reachable.clear()
+        self._elsewhere.clear()
         self._wanted.clear()
         self.catchup.among(self.me, after.quorum.n)
         self.bodies.renumber(_renumbered(before, after), self.me)
@@ -358,16 +361,25 @@ class Engine:
 
         A peer in an older one is told how that one ended; one in a newer one, where we are.
         """
-        if isinstance(frame, Status) and frame.epoch != self.epoch.number:
-            handovers = self.ledger.epochs.handovers
-            if frame.epoch > self.epoch.number:
-                if self.replica.may_answer(sender):
-                    out.send(sender, self.replica.status())
-            elif frame.epoch < len(handovers):
-                ended = handovers[frame.epoch].certificate
-                out.send(sender, Status(0, True, block_of(ended).seq, ended, frame.epoch))  # noqa: FBT003
+        if isinstance(frame, Status):
+            if frame.epoch == self.epoch.number:
+                self._elsewhere.discard(sender)
+                return False
+            self._elsewhere.add(sender)
+            self._tell_of_epochs(sender, frame.epoch, out)
             return True
-        return isinstance(frame, Checkpoint) and _epoch_of(frame) != self.epoch.number
+        if isinstance(frame, Checkpoint):
+            return _epoch_of(frame) != self.epoch.number
+        return isinstance(frame, Envelope) and sender in self._elsewhere
+
+    def _tell_of_epochs(self, peer: int, epoch: int, out: Outbox) -> None:
+        handovers = self.ledger.epochs.handovers
+        if epoch > self.epoch.number:
+            if self.replica.may_answer(peer):
+                out.send(peer, self.replica.status())
+        elif epoch < len(handovers):
+            ended = handovers[epoch].certificate
+            out.send(peer, Status(0, True, block_of(ended).seq, ended, epoch))  # noqa: FBT003  # by place
 
     # --- execution and certificates --------------------------------------------------------------
 
