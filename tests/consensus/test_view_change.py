@@ -14,8 +14,10 @@ from grootboek.consensus import (
     Event,
     Execute,
     FetchBodies,
+    Persist,
     Position,
     Received,
+    Remember,
     StartTimer,
     Stored,
     Submitted,
@@ -54,6 +56,12 @@ class Told:
         for event in events:
             self.effects += self.core.handle(event, START_MS)
 
+    def restart(self) -> None:
+        """Nothing is left but the journal."""
+        records = [effect.record for effect in self.effects if isinstance(effect, Persist | Remember)]
+        self.core = CheckedReplica(self.core.config, signer(self.core.config.me))
+        self.effects += self.core.start(Position(None, None), records, START_MS)
+
     @property
     def said(self) -> list[ProtocolMessage]:
         return [
@@ -86,20 +94,20 @@ def stable() -> Certificate:
     return certificate_of(LIMITS.window + 2)
 
 
-def behind(me: int, stable: Certificate) -> Told:
-    """A core with an empty log, in a view whose O begins above its window."""
+def behind(me: int, stable: Certificate, forced: int = 2) -> Told:
+    """A core with an empty log, in a view whose O begins above its window and has ``forced`` values."""
     seq = LIMITS.window + 3
+    numbers = range(seq, seq + forced)
     replica = Told(me)
-    wishes = [signed(i, ViewChange(1, stable, (prepared(seq), prepared(seq + 1)))) for i in (2, 3)]
+    wishes = [signed(i, ViewChange(1, stable, tuple(map(prepared, numbers)))) for i in (2, 3)]
     replica.tell(*wishes)
     if me != 1:
         own = next(m for m in replica.said if isinstance(m, ViewChange))
         view_changes = [signed(0, own), *wishes]
-        forced = [PrePrepare(1, n, START_MS, (BODY,)) for n in (seq, seq + 1)]
         message = NewView(
             1,
             tuple(v.signed for v in view_changes if v.signed is not None),
-            tuple(signer(1)(encode(value)) for value in forced),
+            tuple(signer(1)(encode(PrePrepare(1, n, START_MS, (BODY,)))) for n in numbers),
         )
         replica.tell(signed(1, message))
     assert replica.core.active
@@ -133,6 +141,23 @@ def test_a_backup_votes_for_o_when_its_window_has_moved_and_never_for_another_va
     votes = [m for m in backup.said if isinstance(m, Prepare)]
     assert [vote.seq for vote in votes] == [LIMITS.window + 3, LIMITS.window + 4]
     assert votes[0].digest == value_digest(CHAIN, 0, votes[0].seq, START_MS, (BODY,))
+
+
+def test_nothing_is_accepted_at_or_below_the_checkpoint_that_the_view_began_with(stable: Certificate) -> None:
+    """What a quorum executed there is not in O any more, and this log does not hold it durably yet."""
+    backup = behind(0, stable)
+    body = digest(b"another")
+    backup.tell(Submitted(body, 10, 1_000, own=False), signed(1, PrePrepare(1, 3, START_MS, (body,))))
+    backup.restart()
+    backup.tell(Submitted(body, 10, 1_000, own=False), signed(1, PrePrepare(1, 3, START_MS, (body,))))
+    assert not [m for m in backup.said if isinstance(m, Prepare)]
+
+
+def test_a_primary_that_restarts_proposes_nothing_at_or_below_that_checkpoint(stable: Certificate) -> None:
+    primary = behind(1, stable, forced=0)
+    primary.restart()
+    primary.tell(Submitted(digest(b"another"), LIMITS.batch_transactions, 1_000, own=False))
+    assert not [m for m in primary.said if isinstance(m, PrePrepare)]
 
 
 def test_a_view_is_given_time_when_others_have_gone_further_already() -> None:

@@ -65,6 +65,8 @@ class Core:
         self.view = 0
         self.active = True
         """False from the VIEW-CHANGE that leaves a view until the NEW-VIEW that opens the next."""
+        self.base = 0
+        """The stable checkpoint that the view began with: O is silent there, because it is settled."""
         self.executed = 0
         """The last sequence number that is executed, or skipped as NULL."""
         self.top = 0

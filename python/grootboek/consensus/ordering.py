@@ -42,7 +42,7 @@ class Ordering(Core):
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.leading:
             flight = self.in_flight
-            seq = max(self.certified_seq, self.executed, self.top) + 1
+            seq = max(self.base, self.certified_seq, self.executed, self.top) + 1
             if seq > self.high or flight >= IN_FLIGHT:
                 return
             batches = self._next_batches()
@@ -66,7 +66,7 @@ class Ordering(Core):
             if slot.pre_prepare.payload != signed.payload:
                 self.accuse(slot.pre_prepare, signed)
             return
-        if self.within(message.seq) and self._admissible(message):
+        if self.within(message.seq) and message.seq > self.base and self._admissible(message):
             self.accept(signed, message)
 
     def _admissible(self, message: PrePrepare) -> bool:

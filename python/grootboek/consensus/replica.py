@@ -323,7 +323,7 @@ class Replica(ViewChanging):
     def _recall_entered(self, signed: Signed) -> None:
         message = decode(protocol_messages, signed.payload)
         if isinstance(message, NewView) and message.view >= self.view:
-            self.adopt_view(message.view, signed)
+            self.adopt_view(message, signed)
             for proposal in message.pre_prepares:
                 self._recall_proposal(proposal)
 

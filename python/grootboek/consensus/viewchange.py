@@ -7,12 +7,7 @@ from grootboek.consensus.effects import Timer
 from grootboek.consensus.newview import proposal_in, proposals, stable_of, view_change_in
 from grootboek.consensus.ordering import Ordering
 from grootboek.consensus.records import EnteredView, LeftView
-from grootboek.wire import (
-    NewView,
-    Signed,
-    ViewChange,
-    encode,
-)
+from grootboek.wire import Certificate, NewView, Signed, ViewChange, block_of, encode
 
 __all__ = ["ViewChanging"]
 
@@ -117,10 +112,9 @@ class ViewChanging(Ordering):
     def enter(self, message: NewView, signed: Signed) -> None:
         """Open the view: the proposals of O are accepted, everything else waits to be proposed anew."""
         self.persist(EnteredView(signed))
-        self.adopt_view(message.view, signed)
+        stable = self.adopt_view(message, signed)
         if self.primary == self.config.me:
             self.tell(signed)
-        stable = stable_of([view_change_in(s) for s in message.view_changes])
         if stable is not None:
             self.learn(stable, signed.sender)
         for proposal in message.pre_prepares:
@@ -128,9 +122,16 @@ class ViewChanging(Ordering):
                 self.accept(proposal)
         self.ask_soon()
 
-    def adopt_view(self, view: int, opening: Signed | None) -> None:
-        """Be in ``view``: votes of older views are gone, prepared certificates and decisions stay."""
-        self.view, self.active, self.opening = view, True, opening
+    def adopt_view(self, message: NewView, signed: Signed) -> Certificate | None:
+        """Be in the view: votes of older views are gone, prepared certificates and decisions stay.
+
+        Returns the checkpoint that it begins with. This replica may not hold it durably yet, so that its
+        L is lower: what a quorum settled in between must not be proposed to it again.
+        """
+        view = message.view
+        stable = stable_of([view_change_in(s) for s in message.view_changes])
+        self.base = 0 if stable is None else block_of(stable).seq
+        self.view, self.active, self.opening = view, True, signed
         self.stop_timer(Timer.NEW_VIEW)
         self.assigned = {}
         self.top = 0
@@ -138,3 +139,4 @@ class ViewChanging(Ordering):
         self.slots = {seq: s for seq, s in self.slots.items() if s.certificate or s.decided}
         for slot in self.slots.values():
             slot.enter_view()
+        return stable
