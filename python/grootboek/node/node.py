@@ -20,7 +20,7 @@ from grootboek.disk import Disk
 from grootboek.errors import Unavailable
 from grootboek.ledger import Ledger, Registry
 from grootboek.network import Credentials, Lane, Mesh
-from grootboek.node.engine import Engine
+from grootboek.node.engine import Engine, vouched_in
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
 from grootboek.node.judging import judge_batch, judge_request
@@ -90,7 +90,7 @@ class Node:
         self.me = me
         self.modules = modules
         journal = Journal.open(disk)
-        self._ledger = Ledger.open(genesis, disk, state, modules, fresh)
+        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(*journal))
         self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
         self.mesh = Mesh(
             me,

@@ -8,7 +8,7 @@ from grootboek._core import State
 from grootboek.consensus import CheckedReplica
 from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
-from grootboek.node.engine import Engine
+from grootboek.node.engine import Engine, vouched_in
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
 from grootboek.node.judging import judge_batch, judge_request
@@ -86,7 +86,8 @@ class SimulatedReplica:
         """Start, or start again from what is on the disk; a disk that fails meanwhile ends it again."""
         try:
             journal = Journal.open(self.disk)
-            ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State)
+            vouched = vouched_in(*journal)
+            ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
             self.engine = _CheckedEngine(self.genesis, self.me, self._keys, ledger, journal)
         except StorageError:
             self._end()
