@@ -15,7 +15,7 @@ from grootboek.errors import Damaged, Locked, StorageError
 from grootboek.node import journal as journal_module
 from grootboek.node.groups import SLOT_BYTES
 from grootboek.node.journal import MARKER, Journal, check
-from grootboek.simulation.disk import SimulatedDisk
+from grootboek.simulation.disk import Fate, SimulatedDisk
 
 SEGMENT = "journal/0000000000000001"
 
@@ -118,6 +118,24 @@ def test_a_whole_group_beyond_the_marker_is_kept_and_made_durable() -> None:
     disk.flip(SEGMENT, disk.size(SEGMENT) - 1)
     with pytest.raises(Damaged):
         Journal.open(disk)
+
+
+def test_a_kill_before_the_sync_of_a_slot_and_then_a_power_cut_leave_one_slot_whole() -> None:
+    disk = written([[b"one"]])
+    journal, _ = Journal.open(disk)
+    journal.append(b"two")
+    disk.fail_after = 3  # the group is synced and its slot written, not synced
+    with pytest.raises(StorageError):
+        journal.sync()
+    disk.fail_after = None
+    journal, _ = Journal.open(disk)
+    journal.append(b"three")
+    disk.fail_after = 3
+    with pytest.raises(StorageError):
+        journal.sync()
+    disk.mend()
+    disk.lose_power(lambda _name: Fate.RAGGED)
+    assert records(disk) == [b"one", b"two", b"three"]
 
 
 def test_every_flipped_byte_of_a_synced_journal_is_found_and_named() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from grootboek.disk import Disk
 from grootboek.errors import StorageError
-from grootboek.simulation.disk import SECTOR, SimulatedDisk
+from grootboek.simulation.disk import BLOCK, SECTOR, Fate, SimulatedDisk
 
 SEEDS = range(200)
 
@@ -80,6 +80,30 @@ def test_an_unsynced_name_may_vanish_and_a_synced_one_may_not() -> None:
     disk.sync("b")
     names = {tuple(crashed(disk, seed).files()) for seed in SEEDS}
     assert names == {("a", "b"), ("b",)}
+
+
+def test_each_fate_can_be_chosen() -> None:
+    base = SimulatedDisk()
+    base.append("a", b"o" * 2 * BLOCK)
+    base.sync("a")
+    base.overwrite("a", 0, b"n" * 10)
+    base.overwrite("a", BLOCK, b"n" * 10)
+    base.append("a", b"n" * 4 * SECTOR)
+    base.append("b", b"new")
+    assert base.unsynced == ["a", "b"]
+    found = {}
+    for fate in Fate:
+        disk = base.copy()
+        disk.lose_power(dict.fromkeys(base.unsynced, fate).__getitem__)
+        assert disk.unsynced == []
+        found[fate] = disk.files()
+    assert found[Fate.KEPT] == base.files()
+    assert found[Fate.LOST] == {"a": b"o" * 2 * BLOCK}
+    assert found[Fate.TORN]["b"] == b"n"
+    assert found[Fate.HOLED]["a"].count(b"\0") == SECTOR
+    ragged = found[Fate.RAGGED]["a"]
+    assert (ragged[:10], ragged[BLOCK:][:10]) == (b"nnnnnooooo", b"nnnnnooooo")
+    assert ragged[2 * BLOCK :] == b"n" * 2 * SECTOR + bytes(2 * SECTOR)
 
 
 def test_one_seed_is_one_crash() -> None:

@@ -4,7 +4,7 @@ The order in which they become durable is log, ``log/synced``, certificate, stat
 ahead of what was synced, and what the log holds beyond it is executed again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -44,7 +44,13 @@ class Recovered(Struct, frozen=True):
 
 
 def recover(
-    genesis: Genesis, disk: Disk, state: State, active: Active, fresh: Callable[[], State] | None
+    genesis: Genesis,
+    disk: Disk,
+    state: State,
+    active: Active,
+    fresh: Callable[[], State] | None,
+    *,
+    vouched: Iterable[tuple[int, bytes]] | None,
 ) -> Recovered:
     """See ``Ledger.open``."""
     log = EntryLog.open(disk)
@@ -53,12 +59,24 @@ def recover(
     certified = certificate.size if certificate else 0
     if certificate and (log.size < certified or log.root(certified) != certificate.root):
         raise Damaged("the log is not the one that the certificate is of", where=CERTIFICATE)
+    if vouched is not None:
+        _cut_unvouched(log, max(certified, log.synced_size), vouched)
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.move(position)
     keep = genesis.limits.proof_heights
     unflushed = _execute_tail(machine, log, certified, lambda height: store.flush(height, keep))
     return Recovered(log, store, machine, certificate, epochs, unflushed)
+
+
+def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> None:
+    """Cut what nobody has cosigned. It was never synced: bytes that changed since would be believed, as
+    no root is known to hold them against, and what lies beyond ``safe`` can be executed anew.
+    """
+    good = (size for size, root in vouched if safe < size <= log.size and log.root(size) == root)
+    end = max(good, default=safe)
+    if end < log.size:
+        log.truncate(end)
 
 
 def _matching(

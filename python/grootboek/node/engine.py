@@ -72,7 +72,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in", "durable_in", "records_in"]
+__all__ = ["Engine", "cosigned_in", "durable_in", "records_in", "vouched_in"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -597,6 +597,14 @@ def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
     """Size and root of each stable checkpoint: the log was synced so far before it was written."""
     stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
     return ((certificate.size, certificate.root) for certificate in stable)
+
+
+def vouched_in(journal: Journal, items: Iterable[bytes]) -> list[tuple[int, bytes]] | None:
+    """Size and root of each checkpoint that the journal vouches for; None where it is new: it knows nothing,
+    and the log must stay as it is, so that the loss is seen.
+    """
+    records = records_in(items)
+    return None if journal.created else [*cosigned_in(records), *durable_in(records)]
 
 
 def _body_record(batch: TransactionBatch, origin: int) -> bytes:

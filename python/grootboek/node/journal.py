@@ -90,6 +90,10 @@ class Journal:
         scan.cut_tail(disk)
         journal = cls(disk, scan)
         journal.created = created
+        if not created:
+            # An earlier process may have died between a slot's write and its sync. If the other slot
+            # were written before that, a loss of power could tear both.
+            disk.sync(MARKER)
         if scan.number > scan.mark.number or scan.bad_slots:
             for segment in scan.segments:
                 disk.sync(_name(segment))

@@ -1,14 +1,31 @@
 """A disk in memory that loses what was not synced: the Disk of the simulator and of crash tests."""
 
 import random
+from collections.abc import Callable
+from enum import IntEnum
 from typing import Self
 
 from grootboek.errors import StorageError
 
-__all__ = ["SimulatedDisk"]
+__all__ = ["Fate", "SimulatedDisk"]
 
 SECTOR = 512
 """What a real disk writes at once or not at all; a tear lies at such a border or inside it."""
+BLOCK = 4_096
+"""What a file system writes in one piece; what the order of the pieces is, nobody knows."""
+
+
+class Fate(IntEnum):
+    """What becomes of a file's unsynced change when the power goes."""
+
+    KEPT = 0
+    LOST = 1
+    TORN = 2
+    """The new bytes up to a cut, beyond it the old ones."""
+    HOLED = 3
+    """The file grew, but one of its new sectors was never written."""
+    RAGGED = 4
+    """Each block holds the first half of its own change: a disk writes blocks in any order."""
 
 
 class _File:
@@ -132,7 +149,23 @@ class SimulatedDisk:
             if not file.named and rng.random() < 1 / 3:
                 del self._files[name]
                 continue
-            file.replace(_survivor(bytes(file.durable), bytes(file.now), rng))
+            fate = Fate(rng.randrange(Fate.RAGGED))
+            file.replace(_survivor(bytes(file.durable), bytes(file.now), fate, rng.randint))
+
+    def lose_power(self, fate_of: Callable[[str], Fate]) -> None:
+        """Loss of power with a chosen fate for each file by its name; tears are in the middle."""
+        for name, file in sorted(self._files.items()):
+            fate = fate_of(name)
+            if fate is Fate.LOST and not file.named:
+                del self._files[name]
+            else:
+                file.replace(_survivor(bytes(file.durable), bytes(file.now), fate, _middle))
+
+    @property
+    def unsynced(self) -> list[str]:
+        """The files of which a loss of power may take something."""
+        files = sorted(self._files.items())
+        return [name for name, file in files if not file.named or file.now != file.durable]
 
     def mend(self) -> None:
         """Switch the faults off."""
@@ -171,16 +204,32 @@ class SimulatedDisk:
         return size
 
 
-def _survivor(durable: bytes, now: bytes, rng: random.Random) -> bytes:
+def _middle(first: int, last: int) -> int:
+    return (first + last) // 2
+
+
+def _survivor(durable: bytes, now: bytes, fate: Fate, cut_between: Callable[[int, int], int]) -> bytes:
     """What of the unsynced change from ``durable`` to ``now`` is found after a crash."""
-    fate = rng.randrange(4)
-    if durable == now or fate == 0:
+    if durable == now or fate is Fate.KEPT:
         return now
-    if fate == 1:
+    if fate is Fate.LOST:
         return durable
+    if fate is Fate.RAGGED:
+        return b"".join(
+            _half_written(durable[at : at + BLOCK], now[at : at + BLOCK])
+            for at in range(0, max(len(durable), len(now)), BLOCK)
+        )
     first = next((i for i, (a, b) in enumerate(zip(durable, now, strict=False)) if a != b), len(durable))
-    cut = rng.randint(min(first, len(now)), len(now))
-    if fate == 2:  # noqa: PLR2004  # a tear: the new bytes up to the cut, beyond it the old ones
+    cut = cut_between(min(first, len(now)), len(now))
+    if fate is Fate.TORN:
         return now[:cut] + durable[cut:]
-    start = max(cut - cut % SECTOR, len(durable))  # the file grew, but one new sector was never written
+    start = max(cut - cut % SECTOR, len(durable))
     return now[:start] + bytes(max(0, min(SECTOR, len(now) - start))) + now[start + SECTOR :]
+
+
+def _half_written(durable: bytes, now: bytes) -> bytes:
+    """One block with the first half of its change; what it grew by and was not written is zeros."""
+    durable = durable.ljust(len(now), b"\0")
+    changed = [i for i, (a, b) in enumerate(zip(durable, now, strict=False)) if a != b]
+    cut = _middle(changed[0], changed[-1] + 1) if changed else 0
+    return now[:cut] + durable[cut:]

@@ -8,7 +8,7 @@ from grootboek._core import State
 from grootboek.consensus import CheckedReplica
 from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
-from grootboek.node.engine import Engine
+from grootboek.node.engine import Engine, vouched_in
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
 from grootboek.node.judging import judge_batch, judge_request
@@ -89,9 +89,15 @@ class SimulatedReplica:
         """Start, or start again from what is on the disk; a disk that fails meanwhile ends it again."""
         try:
             journal = Journal.open(self.disk)
+<<<<<<< HEAD
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State)
             me, keys = self._seat_in(ledger.epochs.last)
             self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
+=======
+            vouched = vouched_in(*journal)
+            ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
+            self.engine = _CheckedEngine(self.genesis, self.me, self._keys, ledger, journal)
+>>>>>>> crash
         except StorageError:
             self._end()
             return

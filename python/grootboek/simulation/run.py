@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -77,6 +78,9 @@ class Report(Struct, kw_only=True):
 class Simulation:
     """All replicas, their network and their clients on one heap of events."""
 
+    replica_type: ClassVar[type[SimulatedReplica]] = SimulatedReplica
+    """The enumeration of crash points counts what its replicas do."""
+
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
         """``make(i)`` gives the command of the i-th transaction."""
         modules = {name: registry.load(name).version for name in registry.names}
@@ -93,7 +97,7 @@ class Simulation:
         self._rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
         self.network = Network(self.heap, self._rng, self._receive)
         self.replicas = [
-            SimulatedReplica(
+            self.replica_type(
                 self.genesis,
                 i,
                 key,

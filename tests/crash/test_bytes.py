@@ -1,0 +1,200 @@
+"""Every byte of what a crash may tear, and of what may change at rest: detected, or harmless."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from grootboek._core import State
+from grootboek.errors import Damaged, Diverged
+from grootboek.ledger import Ledger, Registry
+from grootboek.modules.parties import Parties
+from grootboek.modules.records import Records
+from grootboek.node.engine import Engine, vouched_in
+from grootboek.node.groups import SLOT_BYTES
+from grootboek.node.journal import MARKER, Journal
+from grootboek.simulation.disk import SimulatedDisk
+from grootboek.simulation.founding import found
+from grootboek.simulation.heap import EPOCH_MS
+from grootboek.wire import Checkpoint
+from tests.crash.points import CountedReplica, Crash
+from tests.crash.run import CrashRun, Stop, Way, run, small_files
+
+VICTIM = 2
+SLOT_FIELDS = 119
+"""Bytes of a slot before its padding."""
+
+
+class Killed(Crash):
+    """Ends the whole story, so that the disk can be looked at."""
+
+
+@cache
+def story() -> CrashRun:
+    return run(VICTIM)
+
+
+@cache
+def killed_at(*kinds: str, skip: int = 600) -> tuple[SimulatedDisk, dict[int, bytes]]:
+    """The disk of a replica that was killed before the last of ``kinds``, and the true roots by size."""
+    points = story().members[VICTIM].points
+    seen = points.seen
+    at = next(
+        i
+        for i in range(skip, len(seen))
+        if tuple(seen[i + 1 - len(kinds) : i + 1]) == kinds and (kinds[-1] != "send" or points.unsynced[i][1])
+    )
+
+    class Stopped(CrashRun):
+        def _crashed(self, _replica: CountedReplica) -> None:
+            raise Killed
+
+    with small_files():
+        stopped = Stopped(VICTIM, Stop(at, Way.KILL))
+        with pytest.raises(Killed):
+            stopped.story()
+    disk = SimulatedDisk()
+    disk._files = {name: file.copy() for name, file in stopped.members[VICTIM].disk._files.items()}
+    return disk, {block.size: block.root for block in story().monitor._blocks.values()}
+
+
+def recovered(disk: SimulatedDisk) -> list[bytes]:
+    with small_files():
+        return Journal.open(disk)[1]
+
+
+def of_journal(disk: SimulatedDisk) -> SimulatedDisk:
+    """The journal alone: what is copied thousands of times should be small."""
+    alone = SimulatedDisk()
+    for name, data in disk.files().items():
+        if name.startswith("journal/"):
+            alone.write(name, data)
+    return alone
+
+
+def last_segment(disk: SimulatedDisk) -> str:
+    return max(name for name in disk.files() if name.startswith("journal/0"))
+
+
+def with_bytes(disk: SimulatedDisk, name: str, data: bytes) -> SimulatedDisk:
+    twin = disk.copy()
+    twin.write(name, data)
+    return twin
+
+
+# --- torn writes -----------------------------------------------------------------------------------
+
+
+def test_the_last_group_torn_at_every_byte_was_never_written() -> None:
+    """Killed before the marker is written: the group stands in its segment, and nobody was told."""
+    disk = of_journal(killed_at("append", "sync", "overwrite")[0])
+    whole, segment = recovered(disk.copy()), last_segment(disk)
+    data = disk.read(segment)
+    start = data.rindex(b"grootboek/1 journal\n")
+    before = recovered(with_bytes(disk, segment, data[:start]))
+    assert 0 < len(before) < len(whole)
+    for cut in range(start, len(data)):
+        for rest in (b"", bytes(len(data) - cut)):
+            found = recovered(with_bytes(disk, segment, data[:cut] + rest))
+            assert found == (whole if data[:cut] + rest == data else before), cut
+
+
+def test_a_slot_of_the_marker_torn_at_every_byte_costs_nothing() -> None:
+    """Killed before the sync of a slot: it may hold the new bytes, the old ones, or some of each."""
+    disk = killed_at("sync", "overwrite", "sync")[0]
+    new, old = disk.read(MARKER), bytes(disk._files[MARKER].durable)
+    whole, alone = recovered(of_journal(disk)), of_journal(disk)
+    slot = 0 if new[:SLOT_BYTES] != old[:SLOT_BYTES] else SLOT_BYTES
+    for cut in range(slot, slot + SLOT_FIELDS + 1):
+        for rest in (old[cut:], bytes(slot + SLOT_BYTES - cut) + old[slot + SLOT_BYTES :]):
+            assert recovered(with_bytes(alone, MARKER, new[:cut] + rest)) == whole, cut
+
+
+def test_the_end_of_the_log_torn_at_every_byte_makes_no_wrong_cosignature() -> None:
+    disk, roots = killed_at("sync", "send")
+    name = max(name for name in disk.files() if name.startswith("log/0"))
+    data, safe = disk.read(name), len(disk._files[name].durable)
+    assert len(data) - safe > 200
+    sizes = set()
+    for cut in range(safe, len(data) + 1, 3):
+        for rest in (b"", bytes(len(data) - cut)):
+            size, cosigned = started(with_bytes(disk, name, data[:cut] + rest))
+            assert roots.items() >= cosigned.items(), cut
+            sizes.add(size)
+    assert len(sizes) > 1
+
+
+# --- changes at rest -------------------------------------------------------------------------------
+
+
+def flips(
+    disk: SimulatedDisk, name: str, start: int = 0, step: int = 1
+) -> Iterator[tuple[int, SimulatedDisk]]:
+    for offset in range(start, disk.size(name), step):
+        twin = disk.copy()
+        twin.flip(name, offset, offset % 8)
+        yield offset, twin
+
+
+def test_a_flip_at_every_byte_of_a_segment_is_damage_with_its_place() -> None:
+    """Killed before a group is appended: the marker names the last one."""
+    disk = of_journal(killed_at("sync", "overwrite", "sync", "append")[0])
+    segment = last_segment(disk)
+    assert 1_000 < disk.size(segment) < 9_000
+    for offset, flipped in flips(disk, segment):
+        with pytest.raises(Damaged) as caught:
+            recovered(flipped)
+        name, _, at = caught.value.where.partition(":")
+        assert (name, int(at) <= offset) == (segment, True), offset
+
+
+def test_a_flip_beyond_the_marker_cuts_what_nobody_was_told() -> None:
+    disk = of_journal(killed_at("append", "sync", "overwrite")[0])
+    whole, segment = recovered(disk.copy()), last_segment(disk)
+    start = disk.read(segment).rindex(b"grootboek/1 journal\n")
+    before = recovered(with_bytes(disk, segment, disk.read(segment)[:start]))
+    for offset, flipped in flips(disk, segment, start):
+        assert recovered(flipped) == before != whole, offset
+
+
+@pytest.mark.parametrize("kinds", [("append",), ("append", "sync", "overwrite"), ("overwrite", "sync")])
+def test_a_flip_at_every_byte_of_the_marker_is_damage_or_costs_nothing(kinds: tuple[str, ...]) -> None:
+    disk = of_journal(killed_at(*kinds)[0])
+    whole = recovered(disk.copy())
+    for offset, flipped in flips(disk, MARKER):
+        try:
+            after = recovered(flipped)
+        except Damaged:
+            continue  # the other slot is so old that segments it names are gone
+        assert after == whole, offset
+
+
+def test_a_flip_in_the_log_is_found_or_makes_no_wrong_cosignature() -> None:
+    disk, roots = killed_at("append", "append")
+    found = 0
+    for name in (name for name in disk.files() if name.startswith("log/0")):
+        tail = len(disk._files[name].durable)
+        for start, step in ((0, 997), (tail, 2)):
+            for offset, flipped in flips(disk, name, start, step):
+                try:
+                    _, cosigned = started(flipped)
+                except (Damaged, Diverged):
+                    found += 1
+                else:
+                    assert roots.items() >= cosigned.items(), (name, offset)
+    assert found > 30
+
+
+def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
+    """Where a replica on this disk begins, and what it cosigns before it hears anything."""
+    registry = Registry.of(Parties, Records)
+    plan = story().plan
+    modules = {name: registry.load(name).version for name in registry.names}
+    genesis, keys = found(plan.replicas, modules, limits=plan.limits)
+    with small_files():
+        journal = Journal.open(disk)
+        ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(*journal))
+        engine = Engine(genesis, VICTIM, keys[VICTIM], ledger, journal)
+        size = ledger.size
+        frames = [frame for _, frame in engine.start(EPOCH_MS + 10_000).frames]
+    return size, {frame.size: frame.root for frame in frames if isinstance(frame, Checkpoint)}

@@ -1,0 +1,107 @@
+"""A process may end anywhere: it recovers, contradicts nothing it said, and nothing acknowledged is lost.
+
+A sample of the points runs always; ``--long`` runs all, and prints the table of docs/crash.md (``-s``).
+"""
+
+from functools import cache
+
+import pytest
+
+from tests.crash.enumeration import (
+    RECOVERY,
+    SECOND,
+    VICTIMS,
+    Case,
+    double,
+    outcome,
+    outcomes,
+    points_of,
+    single,
+    table,
+)
+from tests.crash.points import Points
+from tests.crash.run import Stop, Way, run
+
+KINDS = {"answer", "append", "flush", "overwrite", "remove", "replace", "send", "sync"}
+SAMPLE = 18
+"""How many crashes of each victim run always."""
+
+
+@cache
+def counted(victim: int) -> Points:
+    return points_of(victim)
+
+
+@cache
+def cases(victim: int) -> list[Case]:
+    return single(victim, counted(victim))
+
+
+def spread(chosen: list[Case], count: int) -> list[Case]:
+    return chosen[:: max(1, len(chosen) // count)]
+
+
+def failures(chosen: list[Case]) -> list[tuple[Case, str]]:
+    return [(case, what) for case in chosen if (what := outcome(case))]
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_the_story_has_points_of_every_kind(victim: int) -> None:
+    points = counted(victim)
+    assert len(points.seen) >= 500
+    assert set(points.seen) >= KINDS
+    assert {case.stops[0].way for case in cases(victim)} == set(Way)
+    assert counted(victim).seen == points_of(victim).seen
+
+
+def test_the_story_goes_through_everything() -> None:
+    story = run(0)
+    victim = story.members[0]
+    assert victim.boots == 2
+    assert victim.engine.replica.view > 0
+    assert victim.engine.counters.transfers >= 1
+    assert victim.engine.ledger.seq > 4 * story.plan.limits.window
+    files = victim.disk.files()
+    assert "journal/0000000000000001" not in files
+    assert "log/0000000000000256" in files
+    assert "log/bundles" in files
+    assert any(name.startswith("snapshots/") for name in files)
+
+
+def test_the_checks_see_what_they_should() -> None:
+    """A replica that forgets what it said is found by the same runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grootboek.node.journal.Journal.sync", lambda _journal: None)
+        found = failures(spread([c for c in cases(1) if c.kind == "send"], 12))
+    assert any(what.startswith("Violation: PS") for _, what in found)
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_crash_at_points_all_over_the_run(victim: int) -> None:
+    assert failures(spread(cases(victim), SAMPLE)) == []
+
+
+@pytest.mark.parametrize("way", SECOND)
+def test_a_crash_in_the_recovery_too(way: Way) -> None:
+    """SIGKILL before the sync of the marker's slot leaves most to be done; then again at each operation."""
+    seen = counted(2).seen
+    at = next(i for i in range(300, len(seen)) if seen[i - 1 : i + 1] == ["overwrite", "sync"])
+    first = Case(2, (Stop(at, Way.KILL),), "sync")
+    again = [case for case in double([first]) if case.stops[1].way is way]
+    assert failures(again[:: RECOVERY // 6]) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7_200)
+def test_a_crash_at_every_point() -> None:
+    chosen = [case for victim in VICTIMS for case in cases(victim)]
+    print(table(chosen))  # noqa: T201  # the table of docs/crash.md
+    assert [(case, what) for case, what in outcomes(chosen) if what] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7_200)
+def test_a_second_crash_at_every_operation_after_the_first() -> None:
+    chosen = double([case for victim in VICTIMS for case in spread(cases(victim), 12)])
+    print(f"{len(chosen):,} runs with a second crash")  # noqa: T201  # the same
+    assert [(case, what) for case, what in outcomes(chosen) if what] == []
