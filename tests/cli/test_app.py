@@ -32,6 +32,8 @@ TYPOS = {
     "policy": ("polcy", "policies"),
     "verify": ("verfy", "verifi", "veryfy"),
     "simulate": ("simulat", "similate"),
+    "twins": ("twin", "twns"),
+    "mutate": ("mutat", "mtuate"),
     "bench": ("bensh", "bnech"),
     "explain": ("explian", "exlain", "explains"),
 }
