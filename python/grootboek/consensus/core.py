@@ -58,7 +58,9 @@ class Known(Struct, frozen=True):
 class Core:
     """State and output. The parts above add one group of rules each."""
 
-    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+    def __init__(  # noqa: PLR0915  # one line for each part of the state
+        self, config: Config, sign: Callable[[bytes], Signed]
+    ) -> None:
         self.config = config
         self.quorum = config.quorum
         self.now = 0

@@ -96,27 +96,11 @@ class Node:
         self._opened = opened or (lambda _info, _keys: None)
         self.modules = modules
         journal = Journal.open(disk)
-<<<<<<< HEAD
-        self._ledger = Ledger.open(genesis, disk, state, modules, fresh)
+        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(*journal))
         self._seats.recall(self._ledger.epochs.all)
         me, signing = self._seats.seat(self._ledger.epochs.last)
         self.engine = Engine(genesis, me, signing, self._ledger, journal, self._seats.seat)
         self.mesh = self._make_mesh()
-=======
-        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(*journal))
-        self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
-        self.mesh = Mesh(
-            me,
-            genesis,
-            0,
-            Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
-            deliver=self._deliver,
-            connected=self._connected,
-            lost=self._lost,
-            listen=listen,
-        )
-        self._genesis = genesis
->>>>>>> crash
         self._registry = CollectorRegistry()
         self._registry.register(NodeMetrics(self.engine, lambda: self.mesh))
         self._failed = failed

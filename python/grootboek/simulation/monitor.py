@@ -67,10 +67,10 @@ class Monitor:
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
 
-    def sent(self, sender: int, frame: Frame, epoch: Epoch) -> None:
+    def sent(self, sender: int, frame: Frame, epoch: Epoch | None = None) -> None:
         """PS4: a correct key never signs two different things in one role, across crashes.
 
-        ``sender`` is a place of the network; ``epoch`` the one that it is in.
+        ``sender`` is a place of the network; ``epoch`` the one that it is in, None for the founding one.
         """
         if sender in self.faulty:
             return
@@ -81,8 +81,8 @@ class Monitor:
         elif isinstance(frame, Envelope):
             self._signed(epoch, frame.signed.sender, frame.signed.payload)
 
-    def _signed(self, epoch: Epoch, index: int, payload: bytes) -> None:
-        sender, number = place_of(epoch.replicas[index].name), epoch.number
+    def _signed(self, epoch: Epoch | None, index: int, payload: bytes) -> None:
+        sender, number = (index, 0) if epoch is None else (place_of(epoch.replicas[index].name), epoch.number)
         match decode(protocol_messages, payload):
             case PrePrepare(view, seq) | Prepare(view, seq) | Commit(view, seq) as message:
                 role = (sender, type(message).__name__, number, view, seq)

@@ -89,15 +89,10 @@ class SimulatedReplica:
         """Start, or start again from what is on the disk; a disk that fails meanwhile ends it again."""
         try:
             journal = Journal.open(self.disk)
-<<<<<<< HEAD
-            ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State)
-            me, keys = self._seat_in(ledger.epochs.last)
-            self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
-=======
             vouched = vouched_in(*journal)
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
-            self.engine = _CheckedEngine(self.genesis, self.me, self._keys, ledger, journal)
->>>>>>> crash
+            me, keys = self._seat_in(ledger.epochs.last)
+            self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
         except StorageError:
             self._end()
             return

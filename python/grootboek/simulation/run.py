@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from grootboek._core import digest
 from grootboek.ledger import Registry
+from grootboek.modules.replicas import Replicas
 from grootboek.node.signers import Keys
 from grootboek.simulation.byzantine import Liar, Lies
 from grootboek.simulation.clients import Clients
@@ -84,7 +85,8 @@ class Simulation:
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
         """``make(i)`` gives the command of the i-th transaction."""
         modules = {name: registry.load(name).version for name in registry.names}
-        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=(governor(),))
+        parties = (governor(),) if Replicas.name in modules else ()
+        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=parties)
         keys = [keys_of(place) for place in range(plan.replicas + plan.spares)]
         self.plan = plan
         self.weather = plan.weather
