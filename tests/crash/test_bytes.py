@@ -140,7 +140,7 @@ def test_a_flip_at_every_byte_of_a_segment_is_damage_with_its_place() -> None:
     """Killed before a group is appended: the marker names the last one."""
     disk = of_journal(killed_at("sync", "overwrite", "sync", "append")[0])
     segment = last_segment(disk)
-    assert 1_000 < disk.size(segment) < 9_000
+    assert disk.size(segment) > 1_000
     for offset, flipped in flips(disk, segment):
         with pytest.raises(Damaged) as caught:
             recovered(flipped)
