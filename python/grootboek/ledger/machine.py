@@ -15,7 +15,7 @@ from grootboek.errors import BadFrame, Diverged
 from grootboek.ledger.blocks import Mismatch, batch_of, difference
 from grootboek.ledger.certificates import EPOCH
 from grootboek.ledger.execution import Executed, Executor, Result
-from grootboek.ledger.keys import BLOCK, START, TIME, number
+from grootboek.ledger.keys import block_rows
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis, Millis
@@ -56,7 +56,7 @@ class Machine:
         self._chain = genesis.chain
         self._limits = genesis.limits
         self._versions = active.versions
-        self._store = store
+        self.store = store
         self._executor = Executor(genesis.chain, genesis.limits, active, store)
 
     def run(self, seq: int, time: Millis, batches: Sequence[TransactionBatch]) -> Made:
@@ -113,15 +113,9 @@ class Machine:
 
     def _commit(self, entry: BlockEntry, done: Executed) -> Made:
         start, index = self.at.size, self.at.size + len(done.entries)
-        height = number(entry.height)
-        rows = [
-            *done.index,
-            (BLOCK + height, number(start) + number(index)),
-            (START + number(start), height),
-            (TIME + number(entry.time) + height, height),
-        ]
-        self._store.commit(entry.height, done.changes, rows)
-        entry = structs.replace(entry, state=self._store.root)
+        rows = block_rows(entry, start, index)
+        self.store.commit(entry.height, done.changes, [*done.index, *rows])
+        entry = structs.replace(entry, state=self.store.root)
         self.at = Position(entry.height, entry.seq, entry.time, index + 1)
         return Made(entry, [*done.entries, BLOCK_ENTRY + wire.encode(entry)], start, tuple(done.results))
 

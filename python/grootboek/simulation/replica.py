@@ -213,6 +213,7 @@ class SimulatedReplica:
             ledger.sync()
             if flush:
                 ledger.flush()
+                ledger.keep_snapshots()
         except StorageError:
             self._end()
             return
