@@ -29,6 +29,8 @@ VIEW_CHANGE = "view change"
 """What ``Plan.sure`` calls a view change: it is no fault, but comes of them."""
 ISOLATE = "8 primary isolated"
 ATTEMPTS = 20
+FAR_ENTRIES = 30
+"""How far behind a replica asks for a snapshot where ``Plan.snapshots`` says so."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -49,6 +51,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     settle_seconds: int = 60
     """How long after the heal all correct replicas must be equal."""
     limits: Limits = Limits(window=16)
+    snapshots: int = 0
+    """How many heights are between two snapshots where a replica soon counts as far behind; 0: as shipped."""
 
 
 class Report(Struct, kw_only=True):
@@ -64,6 +68,8 @@ class Report(Struct, kw_only=True):
     height: int = 0
     views: int = 0
     frames: int = 0
+    leaps: int = 0
+    """Snapshots that replicas took over, those that were killed since not counted."""
     faults: Counter[str] = msgspec.field(default_factory=Counter)
     """How many of each kind happened, Byzantine strategies included."""
     digest: str = ""
@@ -208,6 +214,7 @@ class Simulation:
         report.height = ledger.height
         report.views = self._views
         report.frames = self.network.sent
+        report.leaps = sum(r.engine.counters.leaps for r in self.correct)
         history = b"%d %d %d " % (ledger.height, self.heap.handled, self.network.sent)
         report.digest = digest(history + ledger.root).hex()
         return report
@@ -240,6 +247,9 @@ class Simulation:
             return
         replica.boot()
         if replica.alive:
+            if self.plan.snapshots:
+                replica.engine.ledger.snapshot_heights = self.plan.snapshots
+                replica.engine.catchup.far = FAR_ENTRIES
             self.note(f"replica {replica.me} is up, boot {replica.boots}")
             others = [other for other in self.replicas if other is not replica]
             self.join([(replica.me, other.me) for other in others])
