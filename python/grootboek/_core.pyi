@@ -289,6 +289,19 @@ class State:
         a key is written twice, or a key has not 1 to 16,384 bytes. To delete what is absent is no write.
         """
 
+    def leap(
+        self,
+        height: int,
+        root: bytes,
+        writes: Sequence[tuple[bytes, bytes | None]],
+        index: Sequence[tuple[bytes, bytes]] = (),
+        /,
+    ) -> None:
+        """Go to ``height``, anywhere above self.height, in one commit that gives ``root``: proofs reach back
+        to there and no further. Raises ValueError and changes nothing where it gives another root, where
+        a commit with these writes would, or unless self.height is flushed with ``keep`` = 0.
+        """
+
     def index_get(self, key: bytes, /) -> bytes | None:
         """An index entry."""
 
@@ -297,6 +310,11 @@ class State:
 
     def index_scan(self, prefix: bytes, last: bytes, /) -> tuple[bytes, bytes] | None:
         """The greatest index entry that starts with ``prefix`` and is <= ``last``."""
+
+    def index_put(self, rows: Sequence[tuple[bytes, bytes]], /) -> None:
+        """Put index entries at once, of whatever height: durable when this returns. Raises OSError, and
+        ValueError for the length of a key.
+        """
 
     def prove(self, key: bytes, height: int, /) -> bytes:
         """A proof of the key's value or absence in the root after ``height``. Raises LookupError

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from grootboek._core import digest
 from grootboek.errors import BadFrame
+from grootboek.transfer import SnapshotFrame
 from grootboek.types import Chain, Millis, PublicKey, ReplicaInfo
 
 T = TypeVar("T")
@@ -399,7 +400,18 @@ class HelloProof(Struct, frozen=True, array_like=True, tag=14):
 
 
 ProtocolMessage = PrePrepare | Prepare | Commit | ViewChange | NewView
-Frame = Checkpoint | Status | Batch | FetchBatch | FetchEntries | Entries | Envelope | Hello | HelloProof
+Frame = (
+    Checkpoint
+    | Status
+    | Batch
+    | FetchBatch
+    | FetchEntries
+    | Entries
+    | Envelope
+    | Hello
+    | HelloProof
+    | SnapshotFrame
+)
 """What a connection carries, each framed by its length, 4 bytes big-endian."""
 
 

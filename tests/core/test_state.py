@@ -176,3 +176,68 @@ def test_malformed_state_proofs_are_false(root: bytes, proof: bytes) -> None:
 def test_the_empty_state_shows_absence() -> None:
     assert State().root == bytes(32)
     assert _core.verify_state(bytes(32), b"a", None, State().prove(b"a", 0))
+
+
+# --- leaps ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+def test_a_leap_is_one_commit_far_above(tmp_path: Path, on_disk: bool) -> None:  # a parameter
+    path = str(tmp_path / "state") if on_disk else None
+    state = State(path)
+    state.commit(1, [(b"a", b"1"), (b"b", b"1")])
+    state.commit(2, [(b"a", b"2")])
+    after_leap = {b"a": b"9", b"c": b"9"}
+    root, changes = trees.state_root(after_leap), [(b"a", b"9"), (b"b", None), (b"c", b"9")]
+    with pytest.raises(ValueError, match="height 50"):  # not flushed
+        state.leap(50, root, changes)
+    state.flush(2, 1)
+    with pytest.raises(ValueError, match="height 50"):  # an undo record is kept
+        state.leap(50, root, changes)
+    state.flush(2, 0)
+    before = state.root
+    for height, wanted, writes in ((2, root, changes), (50, bytes(32), changes), (50, root, changes[:2])):
+        with pytest.raises(ValueError, match=r"height|root"):
+            state.leap(height, wanted, writes)
+        assert (state.height, state.root, state.get(b"c")) == (2, before, None)
+    state.leap(50, root, changes, [(b"i", b"1")])
+    assert (state.height, state.flushed, state.root) == (50, 2, root)
+    assert dict(state.dump(None, 9)) == after_leap
+    assert _core.verify_state(root, b"b", None, state.prove(b"b", 50))
+    with pytest.raises(LookupError):
+        state.prove(b"a", 49)
+    state.flush(50, 100)
+    last = state.commit(51, [(b"c", b"x")])
+    state.flush(51, 100)
+    if path:
+        del state
+        state = State(path)
+    assert (state.height, state.root, state.get_at(b"a", 2), state.get_at(b"a", 50)) == (51, last, b"2", b"9")
+    assert _core.verify_state(root, b"c", b"9", state.prove(b"c", 50))
+    with pytest.raises(LookupError):
+        state.prove(b"a", 2)
+
+
+def test_a_crash_falls_back_from_a_leap() -> None:
+    state = State()
+    root = state.commit(1, [(b"a", b"1")])
+    state.flush(1, 0)
+    state.leap(9, trees.state_root({b"b": b"2"}), [(b"a", None), (b"b", b"2")])
+    state.index_put([(b"j", b"2")])
+    state.crash()
+    assert (state.height, state.root, state.get(b"a"), state.get(b"b")) == (1, root, b"1", None)
+    assert state.index_get(b"j") == b"2"
+    assert state.prove(b"a", 1)
+    state.commit(2, [])
+
+
+def test_index_rows_that_are_put_are_durable(tmp_path: Path) -> None:
+    path = str(tmp_path / "state")
+    state = State(path)
+    with pytest.raises(ValueError, match="bytes"):
+        state.index_put([(b"", b"")])
+    state.index_put([(b"j%d" % i, b"%d" % i) for i in range(300)])
+    del state
+    state = State(path)
+    assert state.index_get(b"j299") == b"299"
+    assert state.index_scan(b"j", b"j9") == (b"j9", b"9")

@@ -15,6 +15,7 @@ from tests.ledger.disks import CrashDisk
 from tests.ledger.world import GENESIS, REGISTRY, Put, Shelf, World, certify, known_key, transaction
 
 SEGMENT = segment_name(0)
+SNAPSHOT = ("snapshots/0000000000000001", "snapshots/0000000000000001.head")
 
 
 def small() -> World:
@@ -76,8 +77,9 @@ def test_every_byte_of_a_small_ledger_counts() -> None:
         SEGMENT,
         "log/certificate",
         "log/synced",
-        "snapshots/0000000000000001",
+        *SNAPSHOT,
         "snapshots/0000000000000002",
+        "snapshots/0000000000000002.head",
     ]
     for name, data in disk.now.items():
         for offset in range(len(data)):
@@ -102,7 +104,8 @@ def test_each_byte_of_the_bundles_counts(large: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [SEGMENT, "log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
+    "name",
+    [SEGMENT, "log/certificate", "log/synced", "log/bundles", *(name.replace("1", "3") for name in SNAPSHOT)],
 )
 def test_files_that_lost_their_end(large: World, name: str) -> None:
     for lost in (1, 33, len(large.disk.now[name]) - 1):
@@ -113,7 +116,7 @@ def test_files_that_lost_their_end(large: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["log/certificate", "log/synced", "log/bundles", "snapshots/0000000000000003"]
+    "name", ["log/certificate", "log/synced", "log/bundles", *(name.replace("1", "3") for name in SNAPSHOT)]
 )
 def test_files_that_grew(large: World, name: str) -> None:
     disk = large.disk.copy()
@@ -124,9 +127,16 @@ def test_files_that_grew(large: World, name: str) -> None:
 
 def test_snapshots_that_do_not_belong_here(large: World) -> None:
     disk = large.disk.copy()
-    disk.now["snapshots/0000000000000004"] = disk.now["snapshots/0000000000000003"]
+    for end in ("", ".head"):
+        disk.now["snapshots/0000000000000004" + end] = disk.now["snapshots/0000000000000003" + end]
     with pytest.raises(Damaged, match="do not agree"):
         audit(GENESIS, disk, REGISTRY)
+
+
+def test_chunks_without_their_head_are_what_a_crash_leaves(large: World) -> None:
+    disk = large.disk.copy()
+    disk.now["snapshots/0000000000000004"] = b"chunks"
+    assert audit(GENESIS, disk, REGISTRY).snapshots == (3,)
 
 
 def test_the_place_is_named(large: World) -> None:
@@ -333,12 +343,17 @@ def test_only_the_last_two_snapshots_are_kept_and_only_of_certified_blocks() -> 
         world.fill(1)
         heights.append(world.ledger.snapshot())
     assert heights == [2, 5, 8, 11]
-    assert world.disk.names("snapshots") == ["0000000000000008", "0000000000000011"]
+    names = ["0000000000000008", "0000000000000008.head", "0000000000000011", "0000000000000011.head"]
+    assert world.disk.names("snapshots") == names
+    assert [head.manifest.height for head in world.ledger.snapshot_heads] == [11, 8]
+    with pytest.raises(Unavailable):
+        world.ledger.snapshot(12)
     world.save()
     assert audit(GENESIS, world.disk, REGISTRY).snapshots == (8, 11)
 
 
-def test_a_snapshot_of_many_chunks() -> None:
+def test_a_snapshot_of_many_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grootboek.ledger.snapshots.CHUNK_BYTES", 3_000)
     world = World()
     world.execute(*(world.transaction(*(Put(f"{i}/{j}", b"v") for j in range(100))) for i in range(12)))
     certify(world.ledger)
@@ -346,7 +361,8 @@ def test_a_snapshot_of_many_chunks() -> None:
     world.save()
     assert len(world.ledger.state) > 1_200
     assert audit(GENESIS, world.disk, REGISTRY).snapshots == (1,)
-    name = "snapshots/0000000000000001"
+    name = SNAPSHOT[0]
+    assert len(world.ledger.snapshot_heads[0].ends) > 3
     for offset in range(0, len(world.disk.now[name]), 9_001):
         with pytest.raises(Damaged, match="snapshots"):
             audit(GENESIS, world.disk.flipped(name, offset), REGISTRY)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from grootboek.errors import BadFrame, FrameTooLarge
 from grootboek.network.framing import LENGTH_BYTES, FrameReader, decode_frame, encode_frame
+from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Manifest, Offer
 from grootboek.wire import (
     Batch,
     Certificate,
@@ -42,6 +43,10 @@ SAMPLES: list[Frame] = [
     Envelope(signed=Signed(sender=2, payload=encode(Commit(1, 2, DIGEST)), signature=bytes(64))),
     Hello(version=1, chain=DIGEST, epoch=0, replica=1, nonce=DIGEST),
     HelloProof(signature=bytes(64)),
+    FetchSnapshot(size=3),
+    Offer(size=3, snapshots=((Manifest(1, 2, DIGEST, 5, (DIGEST,)), (DIGEST,)),)),
+    FetchChunk(height=1, index=0),
+    Chunk(height=1, index=0, body=b"pairs"),
 ]
 KINDS = [type(sample).__name__ for sample in SAMPLES]
 

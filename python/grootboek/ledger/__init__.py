@@ -4,6 +4,7 @@ from grootboek.ledger.audit import Report, audit
 from grootboek.ledger.blocks import StoredBlock
 from grootboek.ledger.certificates import check_certificate
 from grootboek.ledger.epochs import Epochs
+from grootboek.ledger.incoming import Incoming
 from grootboek.ledger.keys import state_key
 from grootboek.ledger.ledger import Block, Ledger
 from grootboek.ledger.module import Context, Module, Query, Signer, Table, View, command, query
@@ -14,6 +15,7 @@ __all__ = [
     "Block",
     "Context",
     "Epochs",
+    "Incoming",
     "Ledger",
     "Module",
     "Query",

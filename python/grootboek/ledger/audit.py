@@ -85,11 +85,11 @@ def audit(
     log = EntryLog(disk, believe_bundles=False, repair=False)
     epochs = read_epochs(genesis, disk)
     certificate = read_certificate(epochs, disk)
-    heads = dict(_snapshot_heads(genesis, epochs, disk))
+    heads = {head.manifest.height: head for head in _snapshot_heads(genesis, epochs, disk)}
     contradiction = next(
-        contradictions(disk, log, epochs, certificate, heads, cosigned=cosigned, durable=durable), None
+        contradictions(disk, log, epochs, certificate, heads.values(), cosigned=cosigned, durable=durable),
+        None,
     )
-    snapshot_of = {head.height: name for name, head in heads.items()}
     store = Store(State(), founding_rows(genesis))
     machine = Machine(genesis, active, store)
     counts = _Counts()
@@ -98,8 +98,8 @@ def audit(
         proven = not contradiction and machine.at.size + len(entries) <= certified_size
         _check_block(machine, log, entries, proven=proven)
         counts.add(entries)
-        if machine.at.height in snapshot_of:
-            _check_snapshot(genesis, disk, store, snapshot_of[machine.at.height])
+        if machine.at.height in heads:
+            _check_snapshot(genesis, disk, store, heads[machine.at.height], machine.at.size)
         if machine.at.height % _FORGET_BLOCKS == 0:
             store.flush(machine.at.height, 0)
         if progress:
@@ -117,7 +117,7 @@ def audit(
         signatures=counts.signatures,
         certified_size=certified_size,
         tail_bytes=log.tail_bytes,
-        snapshots=tuple(snapshot_of),
+        snapshots=tuple(heads),
         invariants=tuple(_invariants(genesis, active, store)),
     )
 
@@ -148,32 +148,26 @@ def _check_block(machine: Machine, log: EntryLog, entries: Sequence[bytes], *, p
         raise Damaged(str(error), where=where) from error
 
 
-def _snapshot_heads(genesis: Genesis, epochs: Epochs, disk: Disk) -> Iterator[tuple[str, SnapshotHead]]:
-    """File and head of each snapshot, once its certificate is checked."""
-    for short in disk.names(snapshots.FOLDER):
-        name = f"{snapshots.FOLDER}/{short}"
-        head = snapshots.read_head(disk, genesis.chain, name)
+def _snapshot_heads(genesis: Genesis, epochs: Epochs, disk: Disk) -> Iterator[SnapshotHead]:
+    """The head of each whole snapshot, once its certificate is checked, by height."""
+    for head in sorted(snapshots.heads(disk, genesis.chain), key=lambda head: head.manifest.height):
         try:
-            block = epochs.check(head.certificate)
+            epochs.check(head.certificate)
         except BadCertificate as error:
-            raise Damaged(error.detail, where=name) from error
-        if (
-            snapshots.name_of(head.height) != name
-            or block.height != head.height
-            or head.chain != genesis.chain.digest
-        ):
-            raise Damaged("the file's name, head and certificate do not agree", where=name)
-        yield name, head
+            raise Damaged(error.detail, where=snapshots.head_name(head.manifest.height)) from error
+        yield head
 
 
-def _check_snapshot(genesis: Genesis, disk: Disk, store: Store, name: str) -> None:
-    """Compare a snapshot with the state as it is now."""
-    pairs = snapshots.pairs_of(disk, genesis.chain, name)
-    for pair, right in zip(pairs, _pairs_of(store), strict=False):
+def _check_snapshot(genesis: Genesis, disk: Disk, store: Store, head: SnapshotHead, size: int) -> None:
+    """Compare a snapshot with the state as it is now, after a block that ends a log of ``size``."""
+    height, pairs = head.manifest.height, head.manifest.pairs
+    if (head.manifest.size, pairs) != (size, len(store.state)):
+        detail = f"after that block the log has {size} entries and the state {len(store.state)} keys"
+        raise Damaged(detail, where=snapshots.head_name(height))
+    found = snapshots.pairs_of(disk, genesis.chain, head)
+    for pair, right in zip(found, _pairs_of(store), strict=True):
         if pair != right:
-            raise Damaged(f"key {pair[0].hex()} is not what execution gives", where=name)
-    if snapshots.read_head(disk, genesis.chain, name).pairs != len(store.state):
-        raise Damaged(f"the state has {len(store.state)} keys", where=name)
+            raise Damaged(f"key {pair[0].hex()} is not what execution gives", where=snapshots.name_of(height))
 
 
 def _pairs_of(store: Store) -> Iterator[tuple[bytes, bytes]]:

@@ -5,7 +5,7 @@ vouches for every entry below it. So a wrong one below a right one is a fault of
 one above all right ones is a fault of the entries in between.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from grootboek.ledger.certificates import CERTIFICATE
 from grootboek.ledger.epochs import Epochs, name_of
 from grootboek.ledger.files import BUNDLE, BUNDLES, FOLDER, ROW_BYTES, SYNCED
 from grootboek.ledger.log import EntryLog
-from grootboek.ledger.snapshots import SnapshotHead
+from grootboek.ledger.snapshots import SnapshotHead, head_name
 from grootboek.wire import Certificate
 
 __all__ = ["contradictions"]
@@ -34,17 +34,21 @@ def contradictions(
     log: EntryLog,
     epochs: Epochs,
     certificate: Certificate | None,
-    snapshots: Mapping[str, SnapshotHead],
+    snapshots: Iterable[SnapshotHead],
     *,
     cosigned: Iterable[tuple[int, bytes]],
     durable: Iterable[tuple[int, bytes]],
 ) -> Iterator[Damaged]:
     """Each claim that the log does not bear out, with the place to look at.
 
-    ``snapshots`` are heads by file; certificates are checked already. ``cosigned`` and ``durable`` are the
+    ``snapshots`` are heads; certificates are checked already. ``cosigned`` and ``durable`` are the
     journal's: the latter it wrote once the log was synced so far.
     """
-    claims = [_Claim(head.certificate.size, head.certificate.root, name) for name, head in snapshots.items()]
+    claims = [
+        _Claim(claim.size, claim.root, head_name(head.manifest.height))
+        for head in snapshots
+        for claim in (head.certificate, head.manifest)
+    ]
     for epoch, handover in zip(epochs.all[1:], epochs.handovers, strict=True):
         claims.append(_Claim(epoch.start, handover.certificate.root, name_of(epoch.number)))
     if certificate:

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-__all__ = ["BLOCK", "START", "TIME", "TRANSACTION", "number", "state_key", "state_prefix"]
+from grootboek.wire import BlockEntry
+
+__all__ = [
+    "BLOCK",
+    "GAP",
+    "START",
+    "TIME",
+    "TRANSACTION",
+    "block_rows",
+    "number",
+    "state_key",
+    "state_prefix",
+]
 
 TRANSACTION: Final = b"t"
 """``t`` id -> index of the header entry."""
@@ -12,6 +24,19 @@ START: Final = b"i"
 """``i`` index of a block's first entry -> height."""
 TIME: Final = b"m"
 """``m`` agreed time, height -> nothing: the greatest row up to a time is the last block then."""
+
+GAP: Final = b"g"
+"""``g`` height -> the next height at which the state is known: a snapshot led from one to the other."""
+
+
+def block_rows(entry: BlockEntry, start: int, index: int) -> list[tuple[bytes, bytes]]:
+    """The rows of a block whose entries begin at ``start`` and end with its block entry at ``index``."""
+    height = number(entry.height)
+    return [
+        (BLOCK + height, number(start) + number(index)),
+        (START + number(start), height),
+        (TIME + number(entry.time) + height, height),
+    ]
 
 
 def number(value: int) -> bytes:

@@ -20,14 +20,20 @@ from grootboek.ledger.certificates import CERTIFICATE
 from grootboek.ledger.epochs import follow, write_handover
 from grootboek.ledger.execution import Result
 from grootboek.ledger.files import frame, split
-from grootboek.ledger.machine import Made
+from grootboek.ledger.incoming import Incoming
+from grootboek.ledger.leap import between
+from grootboek.ledger.machine import Machine, Made
 from grootboek.ledger.proofs import Prover
 from grootboek.ledger.reading import Head
 from grootboek.ledger.registry import Active, Registry
+from grootboek.ledger.snapshots import INCOMING, SnapshotHead
+from grootboek.transfer import Manifest
 from grootboek.types import Genesis
 from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover, Member
 
-__all__ = ["Block", "Ledger"]
+__all__ = ["SNAPSHOT_HEIGHTS", "Block", "Ledger"]
+
+SNAPSHOT_HEIGHTS = 10_000
 
 
 class Block(Struct, frozen=True):
@@ -67,6 +73,11 @@ class Ledger(Prover):
         self._syncable: Certificate | None = None
         self._certificate_on_disk = 0
         self._partial: list[bytes] = []
+        self._incoming = recovered.incoming
+        self.snapshot_heads = snapshots.usable(disk, self.chain)
+        """The snapshots that are here, newest first."""
+        self.snapshot_heights = SNAPSHOT_HEIGHTS
+        """Snapshots are of multiples of so many heights, so that replicas have the same ones."""
 
     @classmethod
     def open(
@@ -140,8 +151,23 @@ class Ledger(Prover):
 
     @property
     def fetched(self) -> int:
-        """Where ``replay`` goes on: the size, or further where the beginning of a block is held."""
-        return self.size + len(self._partial)
+        """Where ``replay`` goes on: the log's end, or further where the beginning of a block is held."""
+        return self._log.size + len(self._partial)
+
+    @property
+    def incoming(self) -> SnapshotHead | None:
+        """The snapshot that the state will leap to once the log has reached it: until then ``replay``
+        only appends, and nothing may be executed.
+        """
+        return self._incoming
+
+    def receive(self, manifest: Manifest, certificate: Certificate) -> Incoming:
+        """Where the chunks of a snapshot go, in place of what was in the folder ``incoming``."""
+        return Incoming(self._disk, self.chain, manifest, certificate)
+
+    def expect(self, head: SnapshotHead) -> None:
+        """Go for a snapshot that is whole in the folder ``incoming``, synced."""
+        self._incoming = head
 
     def replay(self, start: int, body: bytes, proven: Callable[[int, bytes], bool]) -> list[Block]:
         """Execute blocks that others have certified, from their framed entries.
@@ -149,19 +175,23 @@ class Ledger(Prover):
         ``start`` is ``fetched``. ``proven(size, root)`` says whether the tree that ends with ``body``
         is the beginning of a certified one. A block that ends in a later body is held until then.
         Raises BadProof, with nothing changed, for entries that are not proven; Diverged where proven
-        entries do not come out equal, which no other peer can mend; ValueError as ``execute``.
+        entries do not come out equal, which no other peer can mend; ValueError as ``execute``. On the
+        way to a snapshot they are only appended.
         """
         self._not_closed()
         entries = list(split(body))
         if start != self.fetched or not entries or len(frame(entries)) != len(body):
             raise BadProof(f"the body does not hold the entries from {self.fetched} on")
         entries = self._partial + entries
-        size = self.size + len(entries)
+        size = self._log.size + len(entries)
         if not proven(size, self._log.root_with(entries)):
             raise BadProof(f"the entries up to {size} are not the beginning of the certified log")
         blocks = []
         for block in _whole_blocks(entries):
-            blocks.append(self._replay_block(block))
+            if self._incoming:
+                self._log.append(block)
+            else:
+                blocks.append(self._replay_block(block))
             entries = entries[len(block) :]
         self._partial = entries
         return blocks
@@ -235,6 +265,8 @@ class Ledger(Prover):
 
         Raises StorageError. May run beside ``execute``.
         """
+        if self._incoming:
+            self._near(self._incoming)
         reached: tuple[int, int] | None = None
         while self._unflushed and self._unflushed[0][1] <= self.synced_size:
             reached = self._unflushed.popleft()
@@ -246,15 +278,57 @@ class Ledger(Prover):
             self._certificate_on_disk = certificate.size
         if reached:
             self._store.flush(reached[0], self.genesis.limits.proof_heights)
+            for height in snapshots.heights(self._disk, INCOMING):
+                if height <= reached[0]:
+                    snapshots.remove(self._disk, height, INCOMING)
 
-    def snapshot(self) -> int:
-        """Write the state of the newest certified block to ``snapshots/<height>``: that height.
+    def _near(self, head: SnapshotHead) -> None:
+        """On the way to a snapshot: keep what is synced, and leap once the log is there.
 
-        The last two snapshots are kept. Raises Unavailable where nothing is certified, StorageError.
+        A snapshot that is not the state of its block is dropped, and the log executed instead.
         """
-        if self._certificate is None:
+        synced, machine = self._log.synced_size, self._machine
+        if synced < head.manifest.size:
+            if synced > machine.at.size:
+                self._log.save_mark(synced)
+            return
+        self._machine = Machine(self.genesis, self.registry, self._store)
+        self._machine.move(machine.at)
+        keep = self.genesis.limits.proof_heights
+        self._unflushed += recovery.advance(self._disk, self.chain, self._log, self._machine, head, keep=keep)
+        self._move()
+        self._incoming = None
+
+    def snapshot(self, height: int | None = None) -> int:
+        """Write the state after ``height`` (None: of the newest certified block): that height.
+
+        The last two snapshots are kept. Raises Unavailable where it is not certified, StorageError.
+        """
+        certificate = self._certificate
+        if certificate is None:
             raise Unavailable("nothing is certified yet", where="snapshot")
-        return snapshots.write(self._disk, self.chain, self._store, self._certificate)
+        block = self.block(wire.block_of(certificate).height if height is None else height)
+        size = block.index + 1
+        if size > certificate.size:
+            raise Unavailable("it is not certified yet", where=str(height))
+        at = (block.height, size, self._log.root(size))
+        snapshots.write(self._disk, self.chain, self._store, at, certificate)
+        self.snapshot_heads = snapshots.usable(self._disk, self.chain)
+        return block.height
+
+    def keep_snapshots(self) -> None:
+        """Write the snapshot that is due, if one is. In the same thread as ``flush``."""
+        if self._certificate is None or self._incoming:
+            return
+        certified = wire.block_of(self._certificate).height
+        due = certified - certified % self.snapshot_heights
+        last = max((head.manifest.height for head in self.snapshot_heads), default=0)
+        if due > last and not between(self._store, due):
+            self.snapshot(due)
+
+    def chunk(self, head: SnapshotHead, index: int) -> bytes:
+        """The bytes of a snapshot's chunk; fewer where it was removed meanwhile."""
+        return snapshots.chunk(self._disk, head, index)
 
 
 def _whole_blocks(entries: list[bytes]) -> list[list[bytes]]:

@@ -14,7 +14,7 @@ from grootboek._core import TransactionBatch
 from grootboek.errors import BadFrame, Diverged
 from grootboek.ledger.blocks import Mismatch, batch_of, difference
 from grootboek.ledger.execution import Executed, Executor, Result
-from grootboek.ledger.keys import BLOCK, START, TIME, number
+from grootboek.ledger.keys import block_rows
 from grootboek.ledger.members import changed, present
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
@@ -57,14 +57,14 @@ class Machine:
         self._chain = genesis.chain
         self._limits = genesis.limits
         self._versions = active.versions
-        self._store = store
+        self.store = store
         self._executor = Executor(genesis.chain, genesis.limits, active, store)
         self.move(Position(0, 0, genesis.time, 0))
 
     def move(self, at: Position) -> None:
         """The state is that after this block."""
         self.at = at
-        row = present(self._store)
+        row = present(self.store)
         self.epoch = 0 if row is None else row.number
         """Of the next block."""
         self.observers = () if row is None else row.observers
@@ -129,15 +129,9 @@ class Machine:
         start, opening = self.at.size, self._opening(done)
         entries = [*done.entries, opening] if opening else done.entries
         index = start + len(entries)
-        height = number(entry.height)
-        rows = [
-            *done.index,
-            (BLOCK + height, number(start) + number(index)),
-            (START + number(start), height),
-            (TIME + number(entry.time) + height, height),
-        ]
-        self._store.commit(entry.height, done.changes, rows)
-        entry = structs.replace(entry, state=self._store.root)
+        rows = block_rows(entry, start, index)
+        self.store.commit(entry.height, done.changes, [*done.index, *rows])
+        entry = structs.replace(entry, state=self.store.root)
         self.at = Position(entry.height, entry.seq, entry.time, index + 1)
         opens = wire.epoch_entries.decode(opening[1:]) if opening else None
         if opens is not None:

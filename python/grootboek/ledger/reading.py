@@ -11,10 +11,11 @@ from msgspec import Struct
 
 from grootboek import plain, wire
 from grootboek._core import State
-from grootboek.errors import ApiError, BadFrame, Damaged, NotFound
+from grootboek.errors import ApiError, BadFrame, Damaged, NotFound, Pruned
 from grootboek.ledger.blocks import StoredBlock
 from grootboek.ledger.files import BUNDLE, ends_of, split
 from grootboek.ledger.keys import BLOCK, START, TIME, TRANSACTION, number, state_key, state_prefix
+from grootboek.ledger.leap import between
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.module import View
 from grootboek.ledger.registry import Active
@@ -267,6 +268,10 @@ class Reader:
             return last
         if not 0 <= height <= last:
             raise NotFound(f"the heights are 0 to {last}", where=str(height))
+        gap = between(self._store, height) if height < last else None
+        if gap:
+            first, then = gap
+            raise Pruned(f"the state between heights {first} and {then} is not known here", where=str(height))
         return height
 
     # --- the log ---------------------------------------------------------------------------------

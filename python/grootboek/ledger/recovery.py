@@ -13,19 +13,22 @@ from grootboek import wire
 from grootboek._core import State
 from grootboek.disk import Disk
 from grootboek.errors import BadFrame, Damaged
+from grootboek.ledger import snapshots
 from grootboek.ledger.blocks import Mismatch
 from grootboek.ledger.certificates import CERTIFICATE
 from grootboek.ledger.epochs import Epochs, read_certificate, read_epochs
 from grootboek.ledger.founding import founding_rows
 from grootboek.ledger.keys import BLOCK, number
+from grootboek.ledger.leap import leap
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine, Position
 from grootboek.ledger.registry import Active
+from grootboek.ledger.snapshots import INCOMING, SnapshotHead
 from grootboek.ledger.store import Store
-from grootboek.types import Genesis
+from grootboek.types import Chain, Genesis
 from grootboek.wire import Certificate
 
-__all__ = ["Recovered", "recover"]
+__all__ = ["Recovered", "advance", "recover"]
 
 _FLUSH_BLOCKS: Final = 256
 """After so many blocks the state is flushed, so that rebuilding it takes no more memory than running."""
@@ -41,6 +44,8 @@ class Recovered(Struct, frozen=True):
     epochs: Epochs
     unflushed: list[tuple[int, int]]
     """Height and size of the blocks that were executed again."""
+    incoming: SnapshotHead | None
+    """The snapshot to which the state goes without executing what the log holds beyond it."""
 
 
 def recover(
@@ -64,9 +69,15 @@ def recover(
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.move(position)
+    incoming = _incoming(genesis, disk, log, position)
+    if incoming and log.size < incoming.manifest.size:
+        return Recovered(log, store, machine, certificate, epochs, [], incoming)
     keep = genesis.limits.proof_heights
-    unflushed = _execute_tail(machine, log, certified, lambda height: store.flush(height, keep))
-    return Recovered(log, store, machine, certificate, epochs, unflushed)
+    if incoming:
+        unflushed = advance(disk, genesis.chain, log, machine, incoming, keep=keep)
+    else:
+        unflushed = execute_tail(machine, log, certified, keep)
+    return Recovered(log, store, machine, certificate, epochs, unflushed, None)
 
 
 def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> None:
@@ -77,6 +88,33 @@ def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]
     end = max(good, default=safe)
     if end < log.size:
         log.truncate(end)
+
+
+def advance(
+    disk: Disk, chain: Chain, log: EntryLog, machine: Machine, head: SnapshotHead, *, keep: int
+) -> list[tuple[int, int]]:
+    """Leap to a snapshot whose block the log ends with; see ``execute_tail`` for what is returned.
+
+    A snapshot that is not the state of its block is passed over: the log is executed.
+    """
+    try:
+        machine.move(leap(disk, chain, log, machine, head))
+    except Damaged:
+        return execute_tail(machine, log, log.size, keep)
+    return [(machine.at.height, machine.at.size)]
+
+
+def _incoming(genesis: Genesis, disk: Disk, log: EntryLog, at: Position) -> SnapshotHead | None:
+    """The snapshot whose transfer a stop has interrupted; the log is cut to what is proven for sure."""
+    found = next(snapshots.heads(disk, genesis.chain, INCOMING), None)
+    synced = log.mark.size if log.mark else 0
+    if found is None or found.manifest.height <= at.height or synced > found.manifest.size:
+        snapshots.clear(disk)
+        return None
+    proven = max(synced, at.size)
+    if log.size > proven:
+        log.truncate(proven)
+    return found
 
 
 def _matching(
@@ -113,13 +151,11 @@ def _position(genesis: Genesis, log: EntryLog, store: Store) -> Position | None:
     return Position(block.height, block.seq, block.time, index + 1)
 
 
-def _execute_tail(
-    machine: Machine, log: EntryLog, certified: int, flush: Callable[[int], None]
-) -> list[tuple[int, int]]:
+def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> list[tuple[int, int]]:
     """Execute what the log holds beyond the state; cut an unsynced end that does not execute.
 
-    ``flush`` makes the state durable up to a height whose entries are synced. What is returned are
-    height and size of the blocks after that.
+    The state is flushed up to heights whose entries are synced (``keep``: see ``Store.flush``). What is
+    returned are height and size of the blocks after that.
     """
     done: list[tuple[int, int]] = []
     for entries in log.blocks(machine.at.size):
@@ -135,6 +171,6 @@ def _execute_tail(
             break
         done.append((machine.at.height, machine.at.size))
         if len(done) >= _FLUSH_BLOCKS and machine.at.size <= log.synced_size:
-            flush(machine.at.height)
+            machine.store.flush(machine.at.height, keep)
             done.clear()
     return done

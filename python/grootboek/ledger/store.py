@@ -90,6 +90,24 @@ class Store:
         self.state.commit(height + _FOUNDING, writes, index)
 
     @_guarded
+    def leap(self, height: int, root: bytes, changes: Sequence[tuple[bytes, bytes | None]]) -> bool:
+        """Go to ``height`` by one commit; False, with nothing changed, where it does not give ``root``.
+
+        All that is executed is flushed. No proof reaches below ``height`` any more.
+        """
+        self.state.flush(self.state.height, 0)
+        try:
+            self.state.leap(height + _FOUNDING, root, changes)
+        except ValueError:
+            return False
+        return True
+
+    @_guarded
+    def index_put(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Put rows of the index at once, durably."""
+        self.state.index_put(rows)
+
+    @_guarded
     def index_get(self, key: bytes) -> bytes | None:
         """A row of the index."""
         return self.state.index_get(key)

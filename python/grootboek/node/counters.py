@@ -26,6 +26,8 @@ class Counters(Struct):
     messages_refused: int = 0
     view_changes: int = 0
     transfers: int = 0
+    leaps: int = 0
+    """Snapshots that came in place of executing."""
     journal_syncs: int = 0
     log_syncs: int = 0
     answers: int = 0

@@ -53,6 +53,7 @@ from grootboek.node.journal import Journal
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
+from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Epoch, Genesis
 from grootboek.wire import (
     Answer,
@@ -242,7 +243,12 @@ class Engine:
         self._syncing = self.ledger.seq > seq
         if self._syncing:
             out.start(SYNC_TIMER, SYNC_MS)
-        return self._turn([Stored(seq)], now, out)
+        events: list[Event] = [Stored(seq)]
+        if self.catchup.landed():
+            self.counters.leaps += 1
+            self.intake.skipped()
+            events += self._reached(self.catchup.progress(out))
+        return self._turn(events, now, out)
 
     # --- one turn --------------------------------------------------------------------------------
 
@@ -384,8 +390,8 @@ class Engine:
     # --- execution and certificates --------------------------------------------------------------
 
     def _execute(self, effect: Execute, now: int, out: Outbox) -> Sequence[Event]:
-        """Execute a committed value, unless a transfer has brought its block meanwhile."""
-        if effect.seq <= self.ledger.seq:
+        """Execute a committed value, unless a transfer has brought its block meanwhile, or will."""
+        if effect.seq <= self.ledger.seq or self.ledger.incoming:
             return ()
         block = self.ledger.execute(effect.seq, effect.time, self.bodies.all_of(effect.batches))
         self.bodies.executed(effect.batches, effect.seq)
@@ -519,7 +525,7 @@ class Engine:
             case FetchBatch(digests):
                 for digest in digests:
                     self._offer(sender, digest, out)
-            case FetchEntries():
+            case FetchEntries() | FetchSnapshot() | Offer() | FetchChunk() | Chunk():
                 self.catchup.serve(sender, frame, out)
             case Entries():
                 blocks, reached = self.catchup.received(sender, frame, out)

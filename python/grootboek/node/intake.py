@@ -98,8 +98,25 @@ class Intake:
         for identity, result in block.results:
             self._settle(identity, result)
         self.pool.remove([identity for identity, _ in block.results])
-        self.pool.expire(block.entry.time)
-        while self._expiries and self._expiries[0][0] <= block.entry.time:
+        self._passed(block.entry.time)
+
+    def skipped(self) -> None:
+        """Blocks came without being executed here: settle what they hold, and what their time outlived."""
+        waiting = list(self._waiters)
+        logged = [
+            (identity, final)
+            for identity, final in zip(waiting, self._ledger.finals(waiting), strict=True)
+            if final is not None
+        ]
+        for identity, final in logged:
+            self._settle(identity, final)
+        self.pool.remove([identity for identity, _ in logged])
+        self._passed(self._ledger.time)
+
+    def _passed(self, time: int) -> None:
+        """What has expired by the agreed time and has no entry never will."""
+        self.pool.expire(time)
+        while self._expiries and self._expiries[0][0] <= time:
             self._settle(heappop(self._expiries)[1], None)
 
     def _settle(self, identity: bytes, result: Final | Refused | None) -> None:

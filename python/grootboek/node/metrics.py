@@ -24,6 +24,7 @@ COUNTERS = {
     "messages_refused": "Messages of peers that broke a rule.",
     "view_changes": "Views that this replica has left.",
     "transfers": "Times that it fetched log entries to catch up.",
+    "leaps": "Times that it took over a snapshot of the state.",
     "journal_syncs": "Synced groups of the journal.",
     "log_syncs": "Syncs of the log.",
     "answers": "Client requests answered.",

@@ -28,6 +28,7 @@ from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.metrics import NodeMetrics
 from grootboek.node.outbox import Outbox
 from grootboek.node.seats import Seats
+from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Genesis, ReplicaInfo
 from grootboek.webapi import NodeStatus, PeerStatus
 from grootboek.wire import (
@@ -49,14 +50,16 @@ __all__ = ["Node"]
 INLINE_BYTES = 8 << 10
 """Up to so many bytes of transactions are judged on the loop: a hop to a thread would cost more."""
 WORKERS = 2
-SNAPSHOT_HEIGHTS = 10_000
-"""So many heights after the last snapshot a running replica writes the next; each clean stop writes one."""
 
 _LANES: dict[type, Lane] = {
     Batch: Lane.BATCH,
     FetchBatch: Lane.BATCH,
     FetchEntries: Lane.TRANSFER,
     Entries: Lane.TRANSFER,
+    FetchSnapshot: Lane.TRANSFER,
+    Offer: Lane.TRANSFER,
+    FetchChunk: Lane.TRANSFER,
+    Chunk: Lane.TRANSFER,
 }
 
 log = structlog.get_logger("grootboek.node")
@@ -104,8 +107,6 @@ class Node:
         self._registry = CollectorRegistry()
         self._registry.register(NodeMetrics(self.engine, lambda: self.mesh))
         self._failed = failed
-        certificate = self._ledger.certificate
-        self._snapshot_height = 0 if certificate is None else block_of(certificate).height
         self._changing = asyncio.Lock()
         """Held while one network takes the place of another."""
         self._draining = False
@@ -203,7 +204,6 @@ class Node:
         self._workers.shutdown()
         try:
             await self._loop.run_in_executor(self._maintainer, self._make_durable)
-            await self._loop.run_in_executor(self._maintainer, self._snapshot, 1)
         finally:
             self._maintainer.shutdown()
 
@@ -284,14 +284,8 @@ class Node:
         self._ledger.sync()
         if flush:
             self._ledger.flush()
-            self._snapshot(SNAPSHOT_HEIGHTS)
+            self._ledger.keep_snapshots()
         return seq
-
-    def _snapshot(self, heights: int) -> None:
-        """Write a snapshot of the state once so many heights are certified since the last one."""
-        certificate = self._ledger.certificate
-        if certificate is not None and block_of(certificate).height >= self._snapshot_height + heights:
-            self._snapshot_height = self._ledger.snapshot()
 
     # --- peers -----------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from grootboek._core import digest
 from grootboek.node.signers import Keys
 from grootboek.notes import cosigned_bytes
+from grootboek.transfer import Chunk, Manifest, Offer
 from grootboek.types import Chain
 from grootboek.wire import (
     Batch,
@@ -190,13 +191,22 @@ def cosign_wrongly(liar: Liar, to: int, frame: Frame) -> Iterable[Frame]:
 
 
 def poison(liar: Liar, _to: int, frame: Frame) -> Iterable[Frame]:
-    """State transfer with a changed byte, of nothing, or not at all."""
-    if isinstance(frame, Entries):
+    """State transfer with a changed byte, of nothing, without end, or not at all; snapshots of its own."""
+    if isinstance(frame, Entries | Chunk):
         body = bytearray(frame.body)
         if body:
             body[liar.rng.randrange(len(body))] ^= 1
-        return ((replace(frame, body=bytes(body)),), (replace(frame, body=b""),), ())[liar.rng.randrange(3)]
+        wrong = (bytes(body), b"", frame.body * 20)
+        choice = liar.rng.randrange(4)
+        return (replace(frame, body=wrong[choice]),) if choice < len(wrong) else ()
+    if isinstance(frame, Offer):
+        return (replace(frame, snapshots=tuple((_invented(one), proof) for one, proof in frame.snapshots)),)
     return (frame,)
+
+
+def _invented(manifest: Manifest) -> Manifest:
+    """A snapshot that the liar alone has, and would serve for ever."""
+    return replace(manifest, chunks=manifest.chunks + tuple(map(digest, manifest.chunks)))
 
 
 def replay(liar: Liar, _to: int, frame: Frame) -> Iterable[Frame]:

@@ -238,6 +238,7 @@ class SimulatedReplica:
             ledger.sync()
             if flush:
                 ledger.flush()
+                ledger.keep_snapshots()
         except StorageError:
             self._end()
             return

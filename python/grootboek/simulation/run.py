@@ -33,6 +33,8 @@ VIEW_CHANGE = "view change"
 """What ``Plan.sure`` calls a view change: it is no fault, but comes of them."""
 ISOLATE = "8 primary isolated"
 ATTEMPTS = 20
+FAR_ENTRIES = 30
+"""How far behind a replica asks for a snapshot where ``Plan.snapshots`` says so."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits(window=16)
     spares: int = 0
     """Replicas beside those of the genesis file: they follow the ledger until an epoch takes them in."""
+    snapshots: int = 0
+    """How many heights are between two snapshots where a replica soon counts as far behind; 0: as shipped."""
 
 
 class Report(Struct, kw_only=True):
@@ -70,6 +74,8 @@ class Report(Struct, kw_only=True):
     height: int = 0
     views: int = 0
     frames: int = 0
+    leaps: int = 0
+    """Snapshots that replicas took over, those that were killed since not counted."""
     faults: Counter[str] = msgspec.field(default_factory=Counter)
     """How many of each kind happened, Byzantine strategies included."""
     digest: str = ""
@@ -220,6 +226,7 @@ class Simulation:
         report.height = ledger.height
         report.views = self._views
         report.frames = self.network.sent
+        report.leaps = sum(r.engine.counters.leaps for r in self.correct)
         history = b"%d %d %d " % (ledger.height, self.heap.handled, self.network.sent)
         report.digest = digest(history + ledger.root).hex()
         return report
@@ -261,6 +268,9 @@ class Simulation:
             return
         replica.boot()
         if replica.alive:
+            if self.plan.snapshots:
+                replica.engine.ledger.snapshot_heights = self.plan.snapshots
+                replica.engine.catchup.far = FAR_ENTRIES
             self.note(f"replica {replica.me} is up, boot {replica.boots}")
             others = [other for other in self.replicas if other is not replica]
             self.join([(replica.me, other.me) for other in others])

@@ -1,6 +1,6 @@
 //! The state.
 
-use crate::convert::{Natural, count, value_error};
+use crate::convert::{Natural, count, hash, value_error};
 use grootboek_core::state::{self, Put, StateError, View};
 use pyo3::exceptions::PyLookupError;
 use pyo3::prelude::*;
@@ -102,12 +102,24 @@ impl State {
         writes: Vec<(PyBackedBytes, Option<PyBackedBytes>)>,
         index: Vec<(PyBackedBytes, PyBackedBytes)>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let root = py.detach(|| {
-            let writes: Vec<Put> = writes.iter().map(|(key, value)| (&key[..], value.as_deref())).collect();
-            let index: Vec<_> = index.iter().map(|(key, value)| (&key[..], &value[..])).collect();
-            self.0.commit(height.0, &writes, &index)
-        });
+        let root = py.detach(|| self.0.commit(height.0, &puts(&writes), &index_rows(&index)));
         Ok(PyBytes::new(py, &root.map_err(into_py)?))
+    }
+
+    #[pyo3(
+        signature = (height, root, writes, index = Vec::new(), /),
+        text_signature = "($self, height, root, writes, index=(), /)",
+    )]
+    fn leap(
+        &self,
+        py: Python<'_>,
+        height: Natural,
+        root: &[u8],
+        writes: Vec<(PyBackedBytes, Option<PyBackedBytes>)>,
+        index: Vec<(PyBackedBytes, PyBackedBytes)>,
+    ) -> PyResult<()> {
+        let root = hash(root)?;
+        py.detach(|| self.0.leap(height.0, &root, &puts(&writes), &index_rows(&index))).map_err(into_py)
     }
 
     #[pyo3(signature = (key, /))]
@@ -136,6 +148,11 @@ impl State {
     ) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
         let found = self.long(py, |view| view.index_last(prefix, last))?;
         Ok(found.map(|(key, value)| (PyBytes::new(py, &key), PyBytes::new(py, &value))))
+    }
+
+    #[pyo3(signature = (rows, /))]
+    fn index_put(&self, py: Python<'_>, rows: Vec<(PyBackedBytes, PyBackedBytes)>) -> PyResult<()> {
+        py.detach(|| self.0.index_put(&index_rows(&rows))).map_err(into_py)
     }
 
     #[pyo3(signature = (key, height, /))]
@@ -173,6 +190,14 @@ impl State {
     }
 }
 
+fn puts(writes: &[(PyBackedBytes, Option<PyBackedBytes>)]) -> Vec<Put<'_>> {
+    writes.iter().map(|(key, value)| (&key[..], value.as_deref())).collect()
+}
+
+fn index_rows(index: &[(PyBackedBytes, PyBackedBytes)]) -> Vec<(&[u8], &[u8])> {
+    index.iter().map(|(key, value)| (&key[..], &value[..])).collect()
+}
+
 fn maybe<'py>(py: Python<'py>, value: Option<&[u8]>) -> MaybeBytes<'py> {
     value.map(|value| PyBytes::new(py, value))
 }
@@ -188,6 +213,7 @@ fn into_py(error: StateError) -> PyErr {
         StateError::Height(_)
         | StateError::WrittenTwice
         | StateError::KeyLength(_)
-        | StateError::NotInMemory => value_error(error),
+        | StateError::NotInMemory
+        | StateError::OtherRoot => value_error(error),
     }
 }

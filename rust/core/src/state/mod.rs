@@ -43,6 +43,8 @@ pub enum StateError {
     NotKept(u64),
     /// Only a state in memory can be made to crash.
     NotInMemory,
+    /// The writes give another root than was asked for.
+    OtherRoot,
     /// The store failed.
     Store(io::Error),
 }
@@ -55,6 +57,7 @@ impl std::fmt::Display for StateError {
             Self::KeyLength(length) => write!(f, "a key has {length} bytes, not 1 to {KEY_BYTES}"),
             Self::NotKept(height) => write!(f, "no proof can be made for height {height}"),
             Self::NotInMemory => write!(f, "the state is not in memory"),
+            Self::OtherRoot => write!(f, "the writes lead to another root"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -144,24 +147,54 @@ impl State {
     /// Where `height` is not the next one, a key is written twice, or a key's length is not accepted;
     /// nothing is changed then.
     pub fn commit(&self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hash, StateError> {
-        let keys = writes.iter().map(|(key, _)| key).chain(index.iter().map(|(key, _)| key));
-        keys.map(|key| key.len()).try_for_each(check_key)?;
-        let changes = hash_writes(writes)?;
+        let changes = checked(writes, index)?;
         let mut shared = self.write();
         if height != shared.height + 1 {
             return Err(StateError::Height(height));
         }
         let undo = shared.trie.apply(&changes);
-        for (key, value) in writes.iter().filter(|write| takes_effect(write, &undo)) {
-            shared.values.add(key, height, *value);
+        shared.seal(height, writes, index, undo);
+        Ok(shared.trie.root())
+    }
+
+    /// Go to `height`, at whatever distance above, in one commit that must give `root`.
+    ///
+    /// What the heights in between wrote is not known then, so no proof reaches below `height` any more.
+    ///
+    /// # Errors
+    /// As for a commit, and where the root comes out otherwise; nothing is changed then. Where the last
+    /// height is not flushed, or undo records are kept: flush it, keeping none.
+    pub fn leap(
+        &self,
+        height: u64,
+        root: &Hash,
+        writes: &[Put],
+        index: &[(&[u8], &[u8])],
+    ) -> Result<(), StateError> {
+        let changes = checked(writes, index)?;
+        let mut shared = self.write();
+        let bare = shared.heights.is_empty() && shared.floor == shared.height;
+        if !bare || height <= shared.height {
+            return Err(StateError::Height(height));
         }
-        for (key, value) in index {
-            shared.index.add(key, height, Some(value));
+        let undo = shared.trie.apply(&changes);
+        if shared.trie.root() != *root {
+            shared.trie.apply(&undo);
+            return Err(StateError::OtherRoot);
         }
-        let root = shared.trie.root();
-        shared.height = height;
-        shared.heights.insert(height, Sealed { root, undo });
-        Ok(root)
+        shared.seal(height, writes, index, undo);
+        shared.floor = height;
+        Ok(())
+    }
+
+    /// Put entries into the index at once, of whatever height: durable when this returns.
+    ///
+    /// # Errors
+    /// Where a key's length is not accepted or the store fails.
+    pub fn index_put(&self, rows: &[(&[u8], &[u8])]) -> Result<(), StateError> {
+        rows.iter().map(|(key, _)| key.len()).try_for_each(check_key)?;
+        let row = |(key, value): &(&[u8], &[u8])| (Table::Index, key.to_vec(), Some(value.to_vec()));
+        Ok(self.store.write(rows.iter().map(row).collect())?)
     }
 
     /// In memory only: fall back to the last flush.
@@ -178,6 +211,7 @@ impl State {
             shared.trie.apply(&sealed.undo);
         }
         shared.height = shared.flushed;
+        shared.floor = shared.floor.min(shared.flushed);
         shared.heights.clear();
         shared.values.clear();
         shared.index.clear();
@@ -201,6 +235,26 @@ impl Shared {
             heights: BTreeMap::new(),
         }
     }
+
+    /// Record what `height` wrote, once the tree has it.
+    fn seal(&mut self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])], undo: Vec<Change>) {
+        for (key, value) in writes.iter().filter(|write| takes_effect(write, &undo)) {
+            self.values.add(key, height, *value);
+        }
+        for (key, value) in index {
+            self.index.add(key, height, Some(value));
+        }
+        let root = self.trie.root();
+        self.height = height;
+        self.heights.insert(height, Sealed { root, undo });
+    }
+}
+
+/// The changes of the tree that a commit means, once its keys are checked.
+fn checked(writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Vec<Change>, StateError> {
+    let keys = writes.iter().map(|(key, _)| key).chain(index.iter().map(|(key, _)| key));
+    keys.map(|key| key.len()).try_for_each(check_key)?;
+    hash_writes(writes)
 }
 
 fn check_key(length: usize) -> Result<(), StateError> {
