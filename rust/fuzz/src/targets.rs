@@ -6,13 +6,16 @@ use grootboek_core::batch::{Rules, Verdict, gather, judge};
 use grootboek_core::ed25519::{Item, Rule, SigningKey, Verifier};
 use grootboek_core::frame;
 use grootboek_core::log::{Bundles, Log};
-use grootboek_core::merkle::{self, LogHash, TreeHash, range_paths, verify_consistency, verify_inclusion};
+use grootboek_core::merkle::{LogHash, TreeHash, range_paths, verify_consistency, verify_inclusion};
 use grootboek_core::state::{self, State};
 use grootboek_core::transaction::Transaction;
 use grootboek_core::{Hash, command};
 
+/// A name, and what is done with the bytes.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[Target] = &[
     ("frames", frames),
     ("transactions", transactions),
     ("signatures", signatures),
@@ -275,16 +278,4 @@ fn logs(data: &[u8]) {
     let (size, tail) = (log.size(), input.hashes());
     assert!(log.truncate(a, &tail).is_err() || log.size() == a);
     assert!(log.size() <= size);
-}
-
-/// Inputs to start from: not only zeros reach far.
-#[must_use]
-pub fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let mut seeds = vec![vec![], vec![1; 40], (0..=255).collect()];
-    if name == "commands" || name == "frames" {
-        seeds.push([&[0, 3, 1, 2, 3][..], &[0, 0, 0, 1, 9, 0, 2, 7, 7]].concat());
-        seeds.push([0, 1, 5].repeat(17));
-    }
-    seeds.push(merkle::Levels::of(&LogHash, leaves(9)).leaves().as_flattened().to_vec());
-    seeds
 }
