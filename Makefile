@@ -10,7 +10,7 @@ BIN := .venv/bin
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test check bench tools environment format
+.PHONY: demo test check bench fuzz tools environment format
 
 demo: environment
 	@$(BIN)/grootboek demo
@@ -31,6 +31,20 @@ check: environment
 bench: environment
 	@$(BIN)/python -m benches.host
 	$(BIN)/pytest benches --benchmark-only --benchmark-columns=median,iqr,ops,rounds --benchmark-sort=fullname
+
+# Every decoder of both languages, fed changed bytes. The Rust half needs a nightly toolchain and cargo-fuzz.
+SECONDS := 60
+FUZZED := $(shell sed -n 's/^name = "\([a-z]*\)"$$/\1/p' rust/fuzz/Cargo.toml)
+
+fuzz: environment
+	$(BIN)/python -m tests.hostile.fuzz --seconds $(SECONDS)
+	@command -v cargo-fuzz >/dev/null || { \
+		echo "skipped: the Rust targets (cargo install cargo-fuzz; rustup toolchain install nightly)"; exit 0; }; \
+	for target in $(FUZZED); do \
+		mkdir -p target/fuzz/corpus/$$target && \
+		cargo +nightly fuzz run --fuzz-dir rust/fuzz --target-dir target/fuzz $$target target/fuzz/corpus/$$target \
+			-- -max_total_time=$$(($(SECONDS) / $(words $(FUZZED)) + 1)) -print_final_stats=1 || exit 1; \
+	done
 
 format: environment
 	$(BIN)/ruff check --fix

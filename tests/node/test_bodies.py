@@ -22,7 +22,7 @@ def digests(batches: Sequence[TransactionBatch]) -> list[bytes]:
 
 
 def test_a_body_is_held_once_and_belongs_to_its_first_origin() -> None:
-    bodies = Bodies(10_000)
+    bodies = Bodies(10_000, 10)
     assert bodies.add(ONE, 1)
     assert not bodies.add(ONE, 2)
     assert (bodies.outstanding(1), bodies.outstanding(2), len(bodies)) == (1, 0, 1)
@@ -33,17 +33,19 @@ def test_a_body_is_held_once_and_belongs_to_its_first_origin() -> None:
 
 def test_the_quota_counts_what_waits() -> None:
     size = len(ONE.buffer)
-    bodies = Bodies(2 * size)
+    bodies = Bodies(2 * size, 3)
     bodies.add(ONE, 1)
-    assert bodies.within_quota(1, size)
-    assert not bodies.within_quota(1, size + 1)
-    assert bodies.within_quota(2, 2 * size)
+    assert bodies.within_quota(1, size, 1)
+    assert bodies.within_quota(1, size, 2)
+    assert not bodies.within_quota(1, size, 3)
+    assert not bodies.within_quota(1, size + 1, 1)
+    assert bodies.within_quota(2, 2 * size, 3)
     bodies.executed([ONE.digest], 1)
-    assert bodies.within_quota(1, 2 * size)
+    assert bodies.within_quota(1, 2 * size, 3)
 
 
 def test_bodies_wait_in_their_order_until_they_are_executed() -> None:
-    bodies = Bodies(10_000)
+    bodies = Bodies(10_000, 10)
     for item in (ONE, TWO, THREE):
         bodies.add(item, 1)
     bodies.executed([TWO.digest], 5)
@@ -55,7 +57,7 @@ def test_bodies_wait_in_their_order_until_they_are_executed() -> None:
 
 
 def test_dropping_keeps_what_waits_and_what_is_named() -> None:
-    bodies = Bodies(10_000)
+    bodies = Bodies(10_000, 10)
     for seq, item in enumerate((ONE, TWO, THREE), 1):
         bodies.add(item, 0)
         bodies.executed([item.digest], seq)

@@ -65,11 +65,8 @@ class Checks:
 
     def signed(self, signed: Signed) -> tuple[ProtocolMessage, list[Obligation]]:
         """The message inside, and what must verify; raises BadMessage."""
-        try:
-            message = decode(protocol_messages, signed.payload)
-        except BadFrame as error:
-            raise BadMessage(error.detail) from error
-        obligations = [self._vote(signed.sender, signed.payload, signed.signature)]
+        message = _message(signed)
+        obligations = [self._of(signed)]
         match message:
             case ViewChange():
                 obligations += self._view_change(message)
@@ -126,9 +123,7 @@ class Checks:
         return obligations
 
     def _prepared(self, prepared: Prepared) -> tuple[PrePrepare, list[Obligation]]:
-        value, obligations = self.signed(prepared.pre_prepare)
-        if not isinstance(value, PrePrepare):
-            raise BadMessage("a prepared certificate without a PRE-PREPARE")
+        value, obligations = self._proposal(prepared.pre_prepare)
         backups = [replica for replica, _ in prepared.prepares]
         primary = prepared.pre_prepare.sender
         if len(backups) != self._quorum.quorum - 1 or not _ascending(backups) or primary in backups:
@@ -143,18 +138,25 @@ class Checks:
         senders = [signed.sender for signed in message.view_changes]
         if len(senders) != self._quorum.quorum or not _ascending(senders):
             raise BadMessage("a NEW-VIEW needs exactly q VIEW-CHANGEs, by ascending sender")
+        if len(message.pre_prepares) > self._window:
+            raise BadMessage("V forces at most one window of proposals")
         obligations = []
         for signed in message.view_changes:
-            inner, more = self.signed(signed)
-            if not isinstance(inner, ViewChange) or inner.view != message.view:
+            wish = _message(signed)
+            if not isinstance(wish, ViewChange) or wish.view != message.view:
                 raise BadMessage("a VIEW-CHANGE for another view")
-            obligations += more
+            obligations += [self._of(signed), *self._view_change(wish)]
         for signed in message.pre_prepares:
-            proposal, more = self.signed(signed)
-            if not isinstance(proposal, PrePrepare) or signed.sender != sender:
+            if signed.sender != sender:
                 raise BadMessage("O holds only the new primary's PRE-PREPAREs")
-            obligations += more
+            obligations += self._proposal(signed)[1]
         return obligations
+
+    def _proposal(self, signed: Signed) -> tuple[PrePrepare, list[Obligation]]:
+        value = _message(signed)
+        if not isinstance(value, PrePrepare) or signed.sender != self._primary(value.view):
+            raise BadMessage("not a PRE-PREPARE of its view's primary")
+        return value, [self._of(signed)]
 
     def _block(self, entry: bytes) -> BlockEntry:
         try:
@@ -164,6 +166,9 @@ class Checks:
 
     def _primary(self, view: int) -> int:
         return view % self._quorum.n
+
+    def _of(self, signed: Signed) -> Obligation:
+        return self._vote(signed.sender, signed.payload, signed.signature)
 
     def _vote(self, sender: int, payload: bytes, signature: bytes) -> Obligation:
         if sender >= self._quorum.n:
@@ -175,6 +180,17 @@ class Checks:
             raise BadMessage(f"there is no replica {cosignature.replica}")
         message = cosigned_bytes(self._chain.origin, size, root, cosignature.time)
         return self._cosigning[cosignature.replica], message, cosignature.signature
+
+
+def _message(signed: Signed) -> ProtocolMessage:
+    """What is inside. The kind is looked at before what that holds, so that nothing nests without end:
+    the bytes of each level would be held at once.
+    """
+    try:
+        message: ProtocolMessage = decode(protocol_messages, signed.payload)
+    except BadFrame as error:
+        raise BadMessage(error.detail) from error
+    return message
 
 
 def _ascending(numbers: Sequence[int]) -> bool:

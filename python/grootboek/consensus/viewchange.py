@@ -22,6 +22,8 @@ class ViewChanging(Ordering):
         """The VIEW-CHANGE of the highest view from each sender, this replica included."""
         self.opening: Signed | None = None
         """The NEW-VIEW of the current view, for those who missed it; None in view 0."""
+        self.reopened: dict[int, int] = {}
+        """When each peer was last told it in answer to an old VIEW-CHANGE."""
 
     # --- leaving ---------------------------------------------------------------------------------
 
@@ -58,10 +60,16 @@ class ViewChanging(Ordering):
     def on_view_change(self, message: ViewChange, signed: Signed) -> None:
         """A peer left its view. An older wish of it is forgotten, never another sender's."""
         if message.view < self.view or (message.view == self.view and self.active):
-            if self.opening is not None and message.view <= self.view:
-                self.send_signed(signed.sender, self.opening)
+            self._reopen(signed.sender)
             return
         self.consider(signed.sender, message, signed)
+
+    def _reopen(self, peer: int) -> None:
+        """Tell who missed it, and not too often: others may repeat to us what ``peer`` said long ago."""
+        interval = self.config.limits.view_timer_ms // 4
+        if self.opening is not None and self.now >= self.reopened.get(peer, 0) + interval:
+            self.reopened[peer] = self.now
+            self.send_signed(peer, self.opening)
 
     def consider(self, sender: int, message: ViewChange, signed: Signed) -> None:
         """Count a wish; join on f + 1, wait or open on q."""

@@ -1,5 +1,6 @@
 """The batch bodies that a replica holds: until their block is certified, and within each origin's quota."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
@@ -21,14 +22,36 @@ class Body(Struct):
     """The sequence number that executed it, once one did."""
 
 
+class _Waiting:
+    """What one origin has waiting, in the order it came."""
+
+    __slots__ = ("digests", "size", "transactions")
+
+    def __init__(self) -> None:
+        self.digests: dict[bytes, None] = {}
+        self.size = 0
+        self.transactions = 0
+
+    def add(self, batch: TransactionBatch) -> None:
+        self.digests[batch.digest] = None
+        self.size += len(batch.buffer)
+        self.transactions += len(batch)
+
+    def remove(self, batch: TransactionBatch) -> None:
+        del self.digests[batch.digest]
+        self.size -= len(batch.buffer)
+        self.transactions -= len(batch)
+
+
 class Bodies:
     """Batches by digest. A body is counted against its origin until it is executed."""
 
-    def __init__(self, quota: int) -> None:
-        """``quota``: the bytes that one origin may have waiting here."""
+    def __init__(self, quota: int, transactions: int) -> None:
+        """``quota``: the bytes that one origin may have waiting here, and how many transactions."""
         self._quota = quota
+        self._transactions = transactions
         self._held: dict[bytes, Body] = {}
-        self._waiting: dict[int, dict[bytes, int]] = {}
+        self._waiting: dict[int, _Waiting] = defaultdict(_Waiting)
         self._executed: list[tuple[int, bytes]] = []
 
     def __contains__(self, digest: bytes) -> bool:
@@ -37,16 +60,19 @@ class Bodies:
     def __len__(self) -> int:
         return len(self._held)
 
-    def within_quota(self, origin: int, size: int) -> bool:
-        """Whether ``origin`` may have ``size`` more bytes waiting."""
-        return sum(self._waiting.get(origin, {}).values()) + size <= self._quota
+    def within_quota(self, origin: int, size: int, transactions: int) -> bool:
+        """Whether ``origin`` may have so many more bytes and transactions waiting."""
+        waiting = self._waiting[origin]
+        return (
+            waiting.size + size <= self._quota and waiting.transactions + transactions <= self._transactions
+        )
 
     def add(self, batch: TransactionBatch, origin: int) -> bool:
         """Hold a batch; False where it is held already."""
         if batch.digest in self._held:
             return False
         self._held[batch.digest] = Body(batch, origin)
-        self._waiting.setdefault(origin, {})[batch.digest] = len(batch.buffer)
+        self._waiting[origin].add(batch)
         return True
 
     def get(self, digest: bytes) -> TransactionBatch | None:
@@ -60,7 +86,7 @@ class Bodies:
 
     def outstanding(self, origin: int) -> int:
         """How many batches of ``origin`` wait for their execution."""
-        return len(self._waiting.get(origin, ()))
+        return len(self._waiting[origin].digests)
 
     def executed(self, digests: Sequence[bytes], seq: int) -> None:
         """``seq`` executed these batches: they no longer count against their origins."""
@@ -69,7 +95,7 @@ class Bodies:
             if body is None or body.seq is not None:
                 continue
             body.seq = seq
-            del self._waiting[body.origin][digest]
+            self._waiting[body.origin].remove(body.batch)
             self._executed.append((seq, digest))
 
     def drop(self, seq: int, named: AbstractSet[bytes] = frozenset()) -> list[bytes]:
@@ -83,16 +109,15 @@ class Bodies:
 
     def renumber(self, index: Mapping[int, int], me: int) -> None:
         """Replicas have other indexes in the next epoch; ``me`` takes over the batches of those that left."""
-        waiting: dict[int, dict[bytes, int]] = {}
-        for digest, body in self._held.items():
+        self._waiting.clear()
+        for body in self._held.values():
             body.origin = index.get(body.origin, me)
             if body.seq is None:
-                waiting.setdefault(body.origin, {})[digest] = len(body.batch.buffer)
-        self._waiting = waiting
+                self._waiting[body.origin].add(body.batch)
 
     def waiting(self, origin: int) -> list[TransactionBatch]:
         """The batches of ``origin`` that wait, in the order they came."""
-        return [self._held[digest].batch for digest in self._waiting.get(origin, ())]
+        return [self._held[digest].batch for digest in self._waiting[origin].digests]
 
     def held(self) -> list[Body]:
         """All bodies, in the order they came."""

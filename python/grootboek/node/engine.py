@@ -89,7 +89,8 @@ KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
-EVIDENCE_KEPT = 100
+EVIDENCE_KEPT = 16
+"""How many contradictions of one replica are kept."""
 
 _BODY = b"\x00"
 _RECORD = b"\x01"
@@ -136,7 +137,7 @@ class Engine:
         self.counters = Counters()
         self._seat_in = seat_in or (lambda _epoch: (me, keys))
         self._enter(me, keys)
-        self.bodies = Bodies(genesis.limits.pool_bytes)
+        self.bodies = Bodies(genesis.limits.pool_bytes, genesis.limits.pool_transactions)
         self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
         self.catchup = CatchUp(ledger, me, self.epoch.quorum.n)
         self.reachable: set[int] = set()
@@ -190,9 +191,14 @@ class Engine:
         return self._turn(events, now, out)
 
     def body(self, sender: int, batch: TransactionBatch, now: int) -> Outbox:
-        """A batch from a peer, parsed, with every verdict good."""
+        """A batch from a peer, parsed, with every verdict good.
+
+        Unasked it is taken within its sender's quota, and only where ordering it could add something:
+        what is never executed would count against no quota.
+        """
         asked = self._wanted.pop(batch.digest, None) is not None
-        if not asked and not self.bodies.within_quota(sender, len(batch.buffer)):
+        within = self.bodies.within_quota(sender, len(batch.buffer), len(batch))
+        if not asked and (not within or self._logged(batch)):
             self.counters.batches_refused += 1
             return Outbox()
         self.counters.batches_received += 1
@@ -322,8 +328,13 @@ class Engine:
             case Release():
                 self._release()
             case Accuse(first, second):
-                if len(self.evidence) < EVIDENCE_KEPT:
-                    self.evidence.append((first, second))
+                self._keep_evidence((first, second))
+
+    def _keep_evidence(self, pair: tuple[Signed, Signed]) -> None:
+        """Each pair once, and of each liar only some: one must not crowd out what others did."""
+        against = [known for known in self.evidence if known[0].sender == pair[0].sender]
+        if pair not in against and len(against) < EVIDENCE_KEPT:
+            self.evidence.append(pair)
 
     # --- epochs ----------------------------------------------------------------------------------
 
@@ -523,7 +534,7 @@ class Engine:
     def _serve(self, sender: int, frame: Frame, out: Outbox) -> Sequence[Event]:
         match frame:
             case FetchBatch(digests):
-                for digest in digests:
+                for digest in dict.fromkeys(digests):
                     self._offer(sender, digest, out)
             case FetchEntries() | FetchSnapshot() | Offer() | FetchChunk() | Chunk():
                 self.catchup.serve(sender, frame, out)
