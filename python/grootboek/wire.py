@@ -273,6 +273,12 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     stable: Certificate | None
 
 
+class Suspect(Struct, frozen=True, array_like=True, tag=20):
+    """The sender finds the primary of ``view`` slow."""
+
+    view: View
+
+
 class Batch(Struct, frozen=True, array_like=True, tag=8):
     """Dissemination: framed transactions in one buffer, from the replica that admitted them."""
 
@@ -327,7 +333,18 @@ class HelloProof(Struct, frozen=True, array_like=True, tag=14):
 
 
 ProtocolMessage = PrePrepare | Prepare | Commit | ViewChange | NewView
-Frame = Checkpoint | Status | Batch | FetchBatch | FetchEntries | Entries | Envelope | Hello | HelloProof
+Frame = (
+    Checkpoint
+    | Status
+    | Suspect
+    | Batch
+    | FetchBatch
+    | FetchEntries
+    | Entries
+    | Envelope
+    | Hello
+    | HelloProof
+)
 """What a connection carries, each framed by its length, 4 bytes big-endian."""
 
 

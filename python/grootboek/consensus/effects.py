@@ -14,6 +14,7 @@ __all__ = [
     "Broadcast",
     "CatchUp",
     "Certified",
+    "Complain",
     "Effect",
     "Execute",
     "FetchBodies",
@@ -124,6 +125,12 @@ class Accuse(Struct, frozen=True):
     second: Signed
 
 
+class Complain(Struct, frozen=True):
+    """This replica leaves ``view`` because it found its primary slow: to be said in the log."""
+
+    view: int
+
+
 Effect = (
     Persist
     | Remember
@@ -138,4 +145,5 @@ Effect = (
     | CatchUp
     | Release
     | Accuse
+    | Complain
 )

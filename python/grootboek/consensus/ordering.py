@@ -34,7 +34,10 @@ class Ordering(Core):
         if event.logged:
             self.finish(event.digest, self.executed)
         elif event.digest not in self.done:
-            self.known.setdefault(event.digest, Known(event.transactions, event.size, event.own))
+            self.known.setdefault(event.digest, Known(event.transactions, event.origin))
+            self.pace.held(event.digest)
+            if event.digest not in self.assigned:
+                self.backlog.add(event.digest, event.origin)
             self.ask_soon()
         self.vote_waiting()
 
@@ -42,18 +45,18 @@ class Ordering(Core):
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.leading:
             flight = self.in_flight
-            seq = max(self.certified_seq, self.executed, self.top) + 1
+            seq = self.following
             if seq > self.high or flight >= IN_FLIGHT:
                 return
-            batches = self._next_batches()
+            batches = self.backlog.next(self.config.limits.block_batches)
             full = sum(self.known[digest].transactions for digest in batches)
             if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
             self.accept(self.sign(PrePrepare(self.view, seq, self.now, batches)))
 
-    def _next_batches(self) -> tuple[bytes, ...]:
-        free = [digest for digest in self.known if digest not in self.assigned]
-        return tuple(free[: self.config.limits.block_batches])
+    def owed(self) -> bool:
+        """Whether a correct primary, seeing what this replica sees, would propose at once."""
+        return bool(self.backlog) and self.in_flight < PROMPT and self.following <= self.high
 
     # --- PRE-PREPARE -----------------------------------------------------------------------------
 
@@ -87,6 +90,8 @@ class Ordering(Core):
         for digest in value.batches:
             if digest not in self.done:
                 self.assigned[digest] = value.seq
+                self.backlog.remove(digest)
+        self.pace.proposed(value.batches)
         if missing := self.missing(value):
             self.emit(FetchBodies(missing))
         self.vote(slot)
@@ -197,7 +202,10 @@ class Ordering(Core):
 
     def finish(self, digest: bytes, seq: int) -> None:
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
-        self.known.pop(digest, None)
+        known = self.known.pop(digest, None)
+        if known is not None:
+            self.pace.done(digest, known.transactions)
+        self.backlog.remove(digest)
         self.assigned.pop(digest, None)
         self.done[digest] = seq
 

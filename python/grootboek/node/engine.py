@@ -66,6 +66,7 @@ from grootboek.wire import (
     Path,
     Signed,
     Status,
+    Suspect,
     block_of,
     encode,
 )
@@ -158,7 +159,7 @@ class Engine:
     def frames(self, arrived: Sequence[tuple[int, Frame]], now: int) -> Outbox:
         """Frames from authenticated peers, all but Batch (see ``body``)."""
         out = Outbox()
-        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status)]
+        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status | Suspect)]
         events = self.gate.events(messages, self.replica.settled)
         for sender, frame in arrived:
             events += self._serve(sender, frame, out)
@@ -388,7 +389,7 @@ class Engine:
 
     def _submitted(self, batch: TransactionBatch, origin: int, *, logged: bool) -> Submitted:
         own = origin == self.me
-        return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged)
+        return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged, origin=origin)
 
     def _logged(self, batch: TransactionBatch) -> bool:
         """Whether ordering it could add nothing: each transaction is in the log, or expired."""
