@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from grootboek import evidence
 from grootboek.consensus.backlog import Backlog
 from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.config import Config
@@ -183,7 +184,8 @@ class Core:
     def accuse(self, first: Signed | None, second: Signed) -> None:
         """Report a pair of contradicting signatures, where there is one."""
         if first is not None:
-            self.emit(Accuse(first, second))
+            epoch, sender = self.config.epoch, second.sender
+            self.emit(Accuse(evidence.pair(epoch, sender, evidence.signed(first), evidence.signed(second))))
 
     # --- small shared rules ----------------------------------------------------------------------
 

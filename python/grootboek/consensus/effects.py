@@ -7,7 +7,7 @@ from enum import Enum
 from msgspec import Struct
 
 from grootboek.consensus.records import Record
-from grootboek.wire import Certificate, Frame, Signed
+from grootboek.wire import Certificate, Evidence, Frame
 
 __all__ = [
     "Accuse",
@@ -121,8 +121,7 @@ class Release(Struct, frozen=True):
 class Accuse(Struct, frozen=True):
     """Two signatures that no correct replica gives."""
 
-    first: Signed
-    second: Signed
+    evidence: Evidence
 
 
 class Complain(Struct, frozen=True):

@@ -1,7 +1,8 @@
 """The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
 
+from grootboek import evidence
 from grootboek.consensus.core import Core, Known
-from grootboek.consensus.effects import CatchUp, Certified, Execute, FetchBodies, Timer
+from grootboek.consensus.effects import Accuse, CatchUp, Certified, Execute, FetchBodies, Timer
 from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
 from grootboek.consensus.newview import proposal_in
 from grootboek.consensus.records import Accepted, Cosigned, HoldsPrepared, Voted
@@ -10,6 +11,7 @@ from grootboek.wire import (
     Certificate,
     Checkpoint,
     Commit,
+    Cosignature,
     Prepare,
     PrePrepare,
     Signed,
@@ -213,12 +215,20 @@ class Ordering(Core):
 
     def on_checkpoint(self, message: Checkpoint) -> None:
         """A peer's cosignature."""
+        if (other := self.checkpoints.contradicted(message)) is not None:
+            self._accuse_of_roots(message, *other)
         certificate = self.checkpoints.received(message)
         if certificate is not None:
             self.certify(certificate)
             self.announce()
         elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
             self.ask_soon()
+
+    def _accuse_of_roots(self, message: Checkpoint, root: bytes, earlier: Cosignature) -> None:
+        later = message.cosignature
+        first = evidence.cosigned(message.size, root, earlier.time, earlier.signature)
+        second = evidence.cosigned(message.size, message.root, later.time, later.signature)
+        self.emit(Accuse(evidence.pair(self.config.epoch, later.replica, first, second)))
 
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""

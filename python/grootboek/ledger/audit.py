@@ -16,9 +16,9 @@ from grootboek.ledger import snapshots
 from grootboek.ledger.blocks import Mismatch
 from grootboek.ledger.certificates import check_certificate, read_certificate
 from grootboek.ledger.claims import contradictions
+from grootboek.ledger.founding import founding_rows
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine
-from grootboek.ledger.parties import founding_rows
 from grootboek.ledger.reading import PinnedView
 from grootboek.ledger.registry import Active, Registry
 from grootboek.ledger.snapshots import SnapshotHead
@@ -89,7 +89,7 @@ def audit(
         contradictions(disk, log, certificate, heads, cosigned=cosigned, durable=durable), None
     )
     snapshot_of = {head.height: name for name, head in heads.items()}
-    store = Store(State(), founding_rows(genesis.parties))
+    store = Store(State(), founding_rows(genesis))
     machine = Machine(genesis, active, store)
     counts = _Counts()
     certified_size = certificate.size if certificate else 0

@@ -15,10 +15,10 @@ from grootboek.disk import Disk
 from grootboek.errors import BadFrame, Damaged
 from grootboek.ledger.blocks import Mismatch
 from grootboek.ledger.certificates import CERTIFICATE, read_certificate
+from grootboek.ledger.founding import founding_rows
 from grootboek.ledger.keys import BLOCK, number
 from grootboek.ledger.log import EntryLog
 from grootboek.ledger.machine import Machine, Position
-from grootboek.ledger.parties import founding_rows
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis
@@ -62,7 +62,7 @@ def _matching(
     genesis: Genesis, log: EntryLog, state: State, fresh: Callable[[], State] | None
 ) -> tuple[Store, Position]:
     """The state and where it is in the log; an empty state where the present one is not the log's."""
-    founding = founding_rows(genesis.parties)
+    founding = founding_rows(genesis)
     store = Store(state, founding)
     position = _position(genesis, log, store)
     if position is None:

@@ -8,7 +8,10 @@ from msgspec import Struct
 
 from grootboek._core import TransactionBatch
 
-__all__ = ["Bodies", "Body"]
+__all__ = ["ORIGIN_BATCHES", "Bodies", "Body"]
+
+ORIGIN_BATCHES = 256
+"""How many batches one origin may have waiting, however small: many times what a correct one has."""
 
 
 class Body(Struct):
@@ -39,7 +42,8 @@ class Bodies:
 
     def within_quota(self, origin: int, size: int) -> bool:
         """Whether ``origin`` may have ``size`` more bytes waiting."""
-        return sum(self._waiting.get(origin, {}).values()) + size <= self._quota
+        waiting = self._waiting.get(origin, {})
+        return len(waiting) < ORIGIN_BATCHES and sum(waiting.values()) + size <= self._quota
 
     def add(self, batch: TransactionBatch, origin: int) -> bool:
         """Hold a batch; False where it is held already."""

@@ -6,7 +6,7 @@ simulator run this same code; they differ in who delivers the frames and what li
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from grootboek import consensus
@@ -16,8 +16,8 @@ from grootboek.consensus import (
     Broadcast,
     CaughtUp,
     Certified,
+    Complain,
     Config,
-    Cosigned,
     Effect,
     Event,
     Execute,
@@ -25,20 +25,17 @@ from grootboek.consensus import (
     FetchBodies,
     Persist,
     Position,
-    Record,
     Relay,
     Release,
     Remember,
     Replica,
     Send,
-    StableCheckpoint,
     StartTimer,
     StopTimer,
     Stored,
     Submitted,
     Timer,
     TimerFired,
-    decode_record,
 )
 from grootboek.consensus.newview import proposal_in
 from grootboek.errors import Damaged
@@ -49,9 +46,21 @@ from grootboek.node.counters import Counters
 from grootboek.node.gate import Gate
 from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import (
+    BODY,
+    EVIDENCE,
+    RECORD,
+    body_record,
+    cosigned_in,
+    durable_in,
+    evidence_in,
+    records_in,
+)
+from grootboek.node.judging import judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
+from grootboek.node.testimony import Testimony
 from grootboek.types import Genesis
 from grootboek.wire import (
     Answer,
@@ -60,11 +69,11 @@ from grootboek.wire import (
     Checkpoint,
     Entries,
     Envelope,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
     Path,
-    Signed,
     Status,
     Suspect,
     block_of,
@@ -87,10 +96,6 @@ KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
-EVIDENCE_KEPT = 100
-
-_BODY = b"\x00"
-_RECORD = b"\x01"
 
 
 class Engine:
@@ -114,7 +119,7 @@ class Engine:
         must not vote again under the same keys.
         """
         self.journal, items = journal
-        self._recovered = [item for item in items if item[:1] == _BODY]
+        self._recovered = [item for item in items if item[:1] == BODY]
         self._records = records_in(items)
         if self.journal.created and ledger.height:
             raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
@@ -134,7 +139,9 @@ class Engine:
         self.catchup = CatchUp(ledger, me, len(genesis.replicas))
         self.reachable: set[int] = set()
         """The peers that are connected."""
-        self.evidence: list[tuple[Signed, Signed]] = []
+        self.testimony = Testimony(genesis, 0, keys.voting, ledger, self.journal)
+        for evidence in evidence_in(items):
+            self.testimony.recall(evidence)
         config = Config(chain=genesis.chain, epoch=0, me=me, n=len(genesis.replicas), limits=genesis.limits)
         self.replica = self.core(config, self.signers.message)
         self._wanted: dict[bytes, int] = {}
@@ -205,6 +212,8 @@ class Engine:
         out.send(peer, self.replica.status())
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
+        for evidence in self.testimony.evidence:
+            out.send(peer, evidence)
         return self._turn([], now, out)
 
     def lost(self, peer: int) -> None:
@@ -241,7 +250,8 @@ class Engine:
                     queue += self._perform(effect, now, out)
                 pending = []
             else:
-                queue += self._cut(out)
+                self._testify(now)
+                queue += [*self.testimony.listed(), *self._cut(out)]
                 if not queue:
                     self.counters.view_changes += self.replica.view - view
                     return out
@@ -251,7 +261,7 @@ class Engine:
         due = False
         for effect in effects:
             if isinstance(effect, Persist | Remember):
-                self.journal.append(_RECORD + encode(effect.record))
+                self.journal.append(RECORD + encode(effect.record))
                 due = due or isinstance(effect, Persist)
         if due:
             self.journal.sync()
@@ -291,9 +301,21 @@ class Engine:
                 self.catchup.want(certificate, source, out)
             case Release():
                 self._release()
-            case Accuse(first, second):
-                if len(self.evidence) < EVIDENCE_KEPT:
-                    self.evidence.append((first, second))
+            case Accuse(evidence):
+                self._learn(evidence, out)
+            case Complain(view):
+                self.testimony.complain(view)
+
+    # --- what is said of other replicas ---------------------------------------------------------
+
+    def _learn(self, evidence: Evidence, out: Outbox) -> None:
+        """Each replica passes on what is new to it, once."""
+        if self.testimony.learn(evidence):
+            out.send(None, evidence)
+
+    def _testify(self, now: int) -> None:
+        for frame in self.testimony.due(now):
+            self.intake.submit(judge_request(frame, self.genesis), now, lambda _request: None)
 
     # --- execution and certificates --------------------------------------------------------------
 
@@ -349,8 +371,9 @@ class Engine:
         if self.journal.size < self._compact_at:
             return
         position = self.journal.mark()
-        written = [_body_record(b.batch, b.origin) for b in self.bodies.held()]
-        written += [_RECORD + encode(record) for record in self.replica.records()]
+        written = [body_record(b.batch, b.origin) for b in self.bodies.held()]
+        written += [EVIDENCE + encode(evidence) for evidence in self.testimony.evidence]
+        written += [RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)
         self.journal.sync()
@@ -381,7 +404,7 @@ class Engine:
     def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
         """Hold a body and journal it, so that it is durable before any vote that names it."""
         if self.bodies.add(batch, origin):
-            self.journal.append(_body_record(batch, origin))
+            self.journal.append(body_record(batch, origin))
         logged = origin != self.me and self._logged(batch)
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
@@ -427,6 +450,8 @@ class Engine:
             case FetchBatch(digests):
                 for digest in digests:
                     self._offer(sender, digest, out)
+            case Evidence():
+                self._learn(frame, out)
             case FetchEntries():
                 self.catchup.serve(sender, frame, out)
             case Entries():
@@ -466,23 +491,3 @@ class Engine:
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
         return [self._submitted(batch, origin, logged=logged)]
-
-
-def records_in(journalled: Iterable[bytes]) -> list[Record]:
-    """What the core has written to a journal, beside the bodies of batches."""
-    return [decode_record(item[1:]) for item in journalled if item[:1] == _RECORD]
-
-
-def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each checkpoint that was cosigned."""
-    return ((record.size, record.root) for record in records if isinstance(record, Cosigned))
-
-
-def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each stable checkpoint: the log was synced so far before it was written."""
-    stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
-    return ((certificate.size, certificate.root) for certificate in stable)
-
-
-def _body_record(batch: TransactionBatch, origin: int) -> bytes:
-    return _BODY + origin.to_bytes(2, "big") + batch.buffer

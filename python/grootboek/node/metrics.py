@@ -63,7 +63,7 @@ class NodeMetrics(Collector):
             ("pool_bytes", "Their bytes.", engine.intake.pool.bytes),
             ("held_bodies", "Batch bodies in memory.", len(engine.bodies)),
             ("journal_bytes", "The journal's size on disk.", engine.journal.size),
-            ("evidence", "Pairs of signatures that convict a replica.", len(engine.evidence)),
+            ("evidence", "Pairs of signatures that convict a replica.", len(engine.testimony.evidence)),
         ):
             yield GaugeMetricFamily(f"grootboek_{name}", text, value=value)
 

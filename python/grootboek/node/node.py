@@ -34,12 +34,12 @@ from grootboek.wire import (
     Batch,
     Certificate,
     Entries,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
     ReplicaId,
     Signature,
-    Signed,
     block_of,
 )
 
@@ -282,9 +282,9 @@ class Node:
         """This replica and its log key's signature over a certified checkpoint."""
         return self.engine.signers.log(certificate)
 
-    def evidence(self) -> Sequence[tuple[Signed, Signed]]:
+    def evidence(self) -> Sequence[Evidence]:
         """Pairs of signed messages that no correct replica signs both."""
-        return tuple(self.engine.evidence)
+        return self.engine.testimony.evidence
 
     async def submit(self, body: bytes, client: str) -> Answer:  # noqa: ARG002  # quotas are by key, not address
         """Order a client's framed transactions; awaited on the API's own loop.
