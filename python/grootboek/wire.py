@@ -107,7 +107,6 @@ class Transaction(Struct, frozen=True, array_like=True):
 HEADER_ENTRY: typing.Final = b"\x01"
 RECORD_ENTRY: typing.Final = b"\x02"
 BLOCK_ENTRY: typing.Final = b"\x03"
-EVIDENCE_ENTRY: typing.Final = b"\x04"
 EPOCH_ENTRY: typing.Final = b"\x05"
 ENTRY_BYTES: typing.Final = 65_535
 MEMBERS: typing.Final = 32
@@ -346,6 +345,29 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     """Of which all of this is; ``stable`` may also be the certificate of the block that opened it."""
 
 
+class Suspect(Struct, frozen=True, array_like=True, tag=24):
+    """The sender finds the primary of ``view`` slow."""
+
+    view: View
+
+
+class Said(Struct, frozen=True, array_like=True):
+    """One signed statement: a PrePrepare, Prepare or Commit as ``Signed`` has it, or a CosignedRoot."""
+
+    payload: Annotated[bytes, Meta(max_length=4_096)]
+    signature: Signature
+
+
+class Evidence(Struct, frozen=True, array_like=True, tag=25):
+    """Two statements of ``replica`` that no correct replica makes both (``grootboek.evidence``)."""
+
+    epoch: Annotated[int, Meta(ge=0, lt=2**53)]
+    replica: ReplicaId
+    first: Said
+    second: Said
+    """The payload is greater than that of ``first``."""
+
+
 class Batch(Struct, frozen=True, array_like=True, tag=8):
     """Dissemination: framed transactions in one buffer, from the replica that admitted them."""
 
@@ -400,18 +422,8 @@ class HelloProof(Struct, frozen=True, array_like=True, tag=14):
 
 
 ProtocolMessage = PrePrepare | Prepare | Commit | ViewChange | NewView
-Frame = (
-    Checkpoint
-    | Status
-    | Batch
-    | FetchBatch
-    | FetchEntries
-    | Entries
-    | Envelope
-    | Hello
-    | HelloProof
-    | SnapshotFrame
-)
+Transfer = Batch | FetchBatch | FetchEntries | Entries | SnapshotFrame
+Frame = Checkpoint | Status | Suspect | Evidence | Transfer | Envelope | Hello | HelloProof
 """What a connection carries, each framed by its length, 4 bytes big-endian."""
 
 

@@ -16,7 +16,7 @@ from grootboek.node.keystore import ReplicaKeys
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.types import Genesis, Limits
 from grootboek.webapi import NodeStatus, PeerStatus
-from grootboek.wire import Answer, Certificate, Cosignature, Final, Refused, Signed
+from grootboek.wire import Answer, Certificate, Cosignature, Evidence, Final, Refused
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
@@ -146,7 +146,7 @@ class OneHand:
         self.waiting = 0
         self.loop: asyncio.AbstractEventLoop
         self.certifies = True
-        self.accusations: tuple[tuple[Signed, Signed], ...] = ()
+        self.accusations: tuple[Evidence, ...] = ()
 
     @property
     def genesis(self) -> Genesis:
@@ -233,5 +233,5 @@ class OneHand:
     def ready(self) -> Sequence[str]:
         return self.reasons
 
-    def evidence(self) -> Sequence[tuple[Signed, Signed]]:
+    def evidence(self) -> Sequence[Evidence]:
         return self.accusations

@@ -6,7 +6,7 @@ import pytest
 from grootboek import plain, wire
 from grootboek.client.verifier import Verifier
 from grootboek.types import Genesis
-from grootboek.wire import Prepare, Signed
+from grootboek.wire import Evidence, Prepare, Said
 from tests.api.backend import Row, rows
 from tests.api.conftest import Served, fill
 
@@ -187,11 +187,12 @@ async def test_modules_describe_themselves_from_their_types(served: Served) -> N
 
 
 async def test_evidence_is_shown(served: Served) -> None:
-    pair = tuple(Signed(2, wire.encode(Prepare(0, 1, bytes([i]) * 32)), bytes([i]) * 64) for i in range(2))
-    served.backend.accusations = (pair,)  # type: ignore[assignment]  # a tuple of two
+    first, second = (Said(wire.encode(Prepare(0, 1, bytes([i]) * 32)), bytes([i]) * 64) for i in range(2))
+    served.backend.accusations = (Evidence(0, 2, first, second),)
     shown = await served.json("/v1/evidence")
     [accused] = shown["evidence"]
-    assert accused["replica"] == "replica-2"
+    assert (accused["replica"], accused["epoch"]) == ("replica-2", 0)
+    assert accused["first"]["payload"] == first.payload.hex()
 
 
 async def test_status_is_one_row(served: Served) -> None:

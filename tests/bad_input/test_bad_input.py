@@ -137,7 +137,7 @@ def test_every_frame_that_was_ever_sent_may_come_again(cluster: Cluster) -> None
         cluster.replicas[to].receive(sender, frame)
     cluster.run()
     assert [replica.engine.ledger.size for replica in cluster.replicas] == sizes
-    assert not any(replica.engine.evidence for replica in cluster.replicas)
+    assert not any(replica.engine.testimony.evidence for replica in cluster.replicas)
     assert_sound(cluster, 50)
 
 

@@ -14,6 +14,7 @@ from grootboek.consensus import (
     CaughtUp,
     Certified,
     CheckedReplica,
+    Complain,
     Config,
     Effect,
     Event,
@@ -46,6 +47,7 @@ from grootboek.wire import (
     Frame,
     Signed,
     Status,
+    Suspect,
     decode,
     encode,
     frames,
@@ -73,6 +75,7 @@ class Ledger:
         self.log = Log()
         self.entries: list[bytes] = []
         self.values: list[tuple[int, tuple[bytes, ...]]] = []
+        self.ordered: set[bytes] = set()
         self.seq = 0
 
     def execute(self, seq: int, time: int, batches: tuple[bytes, ...]) -> Executed:
@@ -86,6 +89,7 @@ class Ledger:
         self.log.append(len(raw).to_bytes(2, "big") + raw)
         self.entries.append(raw)
         self.values.append((seq, batches))
+        self.ordered.update(batches)
         self.seq = seq
 
     def path(self, size: int) -> tuple[bytes, ...]:
@@ -103,6 +107,7 @@ class Member:
         self.ledger = Ledger()
         self.certificate: Certificate | None = None
         self.accused: list[Accuse] = []
+        self.complained: list[int] = []
         self.boot()
 
     def boot(self) -> None:
@@ -134,8 +139,9 @@ class Member:
 
     def hold(self, body: bytes) -> None:
         self.bodies[body] = None
-        logged = any(body in batches for _, batches in self.ledger.values)
-        self.handle(Submitted(body, 10, 1_000, own=False, logged=logged))
+        logged = body in self.ledger.ordered
+        origin = self.cluster.origin_of(body)
+        self.handle(Submitted(body, 10, 1_000, own=False, logged=logged, origin=origin))
 
     def handle(self, event: Event) -> None:
         if self.alive:
@@ -157,6 +163,8 @@ class Member:
                 self.certificate = certificate
             case Accuse():
                 self.accused.append(effect)
+            case Complain(view):
+                self.complained.append(view)
             case Persist() | Remember():
                 self.persist(effect)
             case StartTimer() | StopTimer():
@@ -234,7 +242,7 @@ class Member:
         if isinstance(frame, Envelope):
             signed = frame.signed
             self.handle(Received(signed.sender, decode(protocol_messages, signed.payload), signed))
-        elif isinstance(frame, Checkpoint | Status):
+        elif isinstance(frame, Checkpoint | Status | Suspect):
             self.handle(Received(sender, frame, None))
 
 
@@ -255,6 +263,7 @@ class Cluster:
         self.said: dict[tuple[int, str, int, int], bytes] = {}
         self.events: list[tuple[int, int, Callable[[], None]]] = []
         self.intercept: Callable[[int, int, Frame], Frame | None] = lambda _sender, _to, frame: frame
+        self.delay: Callable[[int, int, Frame], int] = lambda _sender, _to, _frame: 0
         self.members: list[Member] = []
         for me in range(n):
             self.members.append(Member(self, me))
@@ -271,7 +280,8 @@ class Cluster:
             self.once(sender, frame)
         data = encode(changed)
         for _ in range(2 if self.rng.randrange(1_000) < self.duplicate else 1):
-            self.later(self.rng.randint(1, 20), lambda: self.members[to].receive(sender, data))
+            delay = self.rng.randint(1, 20) + self.delay(sender, to, frame)
+            self.later(delay, lambda: self.members[to].receive(sender, data))
 
     def once(self, sender: int, frame: Frame) -> None:
         """PS4: nobody signs two different things in one role."""
@@ -287,6 +297,10 @@ class Cluster:
     def submit(self, body: bytes, to: list[int] | None = None) -> None:
         for me in range(self.n) if to is None else to:
             self.later(self.rng.randint(1, 10), partial(self.hold, me, body))
+
+    def origin_of(self, body: bytes) -> int:
+        """Any replica, the same for everybody."""
+        return body[0] % self.n
 
     def hold(self, me: int, body: bytes) -> None:
         if self.members[me].alive:

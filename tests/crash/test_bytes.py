@@ -10,9 +10,10 @@ from grootboek.errors import Damaged, Diverged
 from grootboek.ledger import Ledger, Registry
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
-from grootboek.node.engine import Engine, vouched_in
+from grootboek.node.engine import Engine
 from grootboek.node.groups import SLOT_BYTES
 from grootboek.node.journal import MARKER, Journal
+from grootboek.node.journalled import vouched_in
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.founding import found
 from grootboek.simulation.heap import EPOCH_MS

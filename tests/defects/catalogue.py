@@ -14,6 +14,7 @@ from grootboek.consensus.ordering import Ordering
 from grootboek.consensus.records import HoldsPrepared, Voted
 from grootboek.consensus.replica import Replica
 from grootboek.consensus.slots import Slot
+from grootboek.consensus.suspecting import Suspecting
 from grootboek.consensus.viewchange import ViewChanging
 from grootboek.ledger import Ledger
 from grootboek.ledger.execution import _BlockRun
@@ -175,8 +176,9 @@ def o_beyond_the_window_is_dropped(patch: Patch) -> None:
 
 
 def progress_timer_never_starts(patch: Patch) -> None:
-    """D16 and others: a silent primary is never left."""
+    """D16 and others: a silent primary is never left, since none is found slow either."""
     patch(Core, "watch", _nothing)
+    patch(Suspecting, "judge", _nothing)
 
 
 def nothing_is_said_twice(patch: Patch) -> None:

@@ -81,7 +81,7 @@ def assert_caps(cluster: Cluster) -> None:
     assert len(engine.bodies) <= LIMITS.pool_transactions + 20
     assert len(replica.known) <= LIMITS.pool_transactions
     assert len(engine._wanted) <= WINDOW * LIMITS.block_batches
-    assert len(engine.evidence) <= 16 * n
+    assert len(engine.testimony.evidence) <= 16 * n
     assert engine.catchup._target is None
 
 

@@ -4,7 +4,9 @@ import tracemalloc
 
 import pytest
 
-from grootboek.node.engine import EVIDENCE_KEPT
+from grootboek.evidence import pair
+from grootboek.evidence import signed as said
+from grootboek.modules.conduct import CONVICTIONS_MAX
 from grootboek.types import Limits
 from grootboek.wire import (
     Envelope,
@@ -112,8 +114,8 @@ def test_evidence_of_one_liar_leaves_room_for_that_of_another() -> None:
     for number in range(200):
         prepare = faulty.prepare(0, faulty.next, bytes([number % 100]) * 32)
         engine.frames([(FAULTY, Envelope(prepare))], cluster.heap.now_ms)
-    assert len(engine.evidence) == EVIDENCE_KEPT
-    other = [faulty.sign(Prepare(0, faulty.next, bytes([i]) * 32), by=3) for i in range(2)]
-    for signed in other:
+    assert len(engine.testimony.evidence) == CONVICTIONS_MAX
+    first, second = [faulty.sign(Prepare(0, faulty.next, bytes([i]) * 32), by=3) for i in range(2)]
+    for signed in (first, second):
         engine.frames([(3, Envelope(signed))], cluster.heap.now_ms)
-    assert tuple(other) in engine.evidence
+    assert pair(0, 3, said(first), said(second)) in engine.testimony.evidence

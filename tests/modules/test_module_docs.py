@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from grootboek.ledger.module import Module
+from grootboek.modules.conduct import Conduct
 from grootboek.modules.importing import Column
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
@@ -18,7 +19,7 @@ from grootboek.modules.welfare.importer import BENEFIT_COLUMNS, SCHEME_COLUMNS
 from tests.modules.memory_view import MemoryView
 
 DOCS = Path(__file__).parents[2] / "docs/modules"
-MODULES = [Parties, Records, SupplyChain, Tax, Welfare]
+MODULES = [Conduct, Parties, Records, SupplyChain, Tax, Welfare]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -47,8 +47,8 @@ def signed(
 class Cluster:
     """``n`` replicas that run whenever ``run`` is called."""
 
-    def __init__(self, n: int = 4, limits: Limits | None = None) -> None:
-        registry = Registry.of(Parties, Records)
+    def __init__(self, n: int = 4, limits: Limits | None = None, registry: Registry | None = None) -> None:
+        registry = registry or Registry.of(Parties, Records)
         modules = {name: registry.load(name).version for name in registry.names}
         self.genesis, self.keys = found(n, modules, limits=limits or Limits(window=16))
         self.heap = Heap()

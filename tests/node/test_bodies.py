@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from grootboek._core import TransactionBatch
+from grootboek.node import bodies as bodies_module
 from grootboek.node.bodies import Bodies
 from grootboek.simulation.founding import found
 from tests.node.cluster import signed
@@ -68,3 +71,15 @@ def test_dropping_keeps_what_waits_and_what_is_named() -> None:
     assert digests(bodies.all_of([TWO.digest, THREE.digest])) == digests([TWO, THREE])
     assert bodies.drop(9) == [TWO.digest, THREE.digest]
     assert [body.batch.digest for body in bodies.held()] == [waiting.digest]
+
+
+def test_the_quota_counts_batches_however_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "ORIGIN_BATCHES", 2)
+    bodies = Bodies(1 << 20, 1_000)
+    bodies.add(ONE, 1)
+    assert bodies.within_quota(1, 1, 1)
+    bodies.add(TWO, 1)
+    assert not bodies.within_quota(1, 1, 1)
+    assert bodies.within_quota(2, 1, 1)
+    bodies.executed([ONE.digest], 1)
+    assert bodies.within_quota(1, 1, 1)

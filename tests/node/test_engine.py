@@ -8,10 +8,13 @@ import pytest
 from grootboek._core import TransactionBatch
 from grootboek.consensus import Timer
 from grootboek.errors import Damaged
+from grootboek.evidence import pair
+from grootboek.evidence import signed as said
 from grootboek.node import engine as engines
 from grootboek.node import journal as journals
-from grootboek.node.engine import KEPT_BLOCKS, Engine, cosigned_in, records_in
+from grootboek.node.engine import KEPT_BLOCKS, Engine
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import cosigned_in, records_in
 from grootboek.node.signers import Signers
 from grootboek.types import Limits
 from grootboek.wire import (
@@ -96,7 +99,7 @@ def test_a_batch_that_others_ordered_meanwhile_costs_no_view() -> None:
     cluster.run(30_000)
     assert cluster.equal()
     assert left_views(cluster, 3) == 0
-    assert cluster.engine(3).replica.pending == 0
+    assert not cluster.engine(3).replica.backlog
     assert cluster.engine(3).counters.transactions == 1
 
 
@@ -222,17 +225,9 @@ def test_two_proposals_for_one_number_are_evidence() -> None:
     engine, now = cluster.engine(1), cluster.heap.now_ms
     first, second = (proposal(cluster, 1, bytes([i]) * 32) for i in (1, 2))
     engine.frames([(0, Envelope(first)), (0, Envelope(first))], now)
-    assert not engine.evidence
+    assert not engine.testimony.evidence
     engine.frames([(2, Envelope(second))], now)
-    assert engine.evidence == [(first, second)]
-
-
-def test_evidence_is_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "EVIDENCE_KEPT", 3)
-    cluster = Cluster().start()
-    messages = [(0, Envelope(proposal(cluster, 1, bytes([i]) * 32))) for i in range(9)]
-    cluster.engine(1).frames(messages, cluster.heap.now_ms)
-    assert len(cluster.engine(1).evidence) == 3
+    assert engine.testimony.evidence == (pair(0, 0, said(first), said(second)),)
 
 
 # --- the journal ---------------------------------------------------------------------------------
@@ -364,7 +359,7 @@ def test_recovery_from_a_compacted_journal_after_every_step(
     cluster.run(30_000)
     assert cluster.equal()
     assert cluster.engine(0).counters.transactions >= 45
-    assert not any(replica.engine.evidence for replica in cluster.replicas)
+    assert not any(replica.engine.testimony.evidence for replica in cluster.replicas)
 
 
 def test_a_body_that_a_slot_names_survives_compaction(monkeypatch: pytest.MonkeyPatch) -> None:

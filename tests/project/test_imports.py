@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python/grootboek"
 
-BASE = {"_core", "errors", "types", "transfer", "wire", "notes", "disk", "plain"}
+BASE = {"_core", "errors", "types", "transfer", "wire", "notes", "evidence", "disk", "plain"}
 
 # What clients and nodes share: the forms of receipts, the API's types.
 SHARED = {"receipts", "webapi"}
@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "transfer": set(),
     "wire": {"_core", "errors", "transfer", "types"},
     "notes": {"_core", "errors", "types", "wire"},
+    "evidence": {"_core", "errors", "types", "wire", "notes"},
     "disk": {"errors"},
     "plain": set(),
     "receipts": BASE,

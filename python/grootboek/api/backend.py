@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from grootboek.ledger import Ledger
 from grootboek.types import Genesis
 from grootboek.webapi import NodeStatus
-from grootboek.wire import Answer, Certificate, ReplicaId, Signature, Signed
+from grootboek.wire import Answer, Certificate, Evidence, ReplicaId, Signature
 
 __all__ = ["Backend"]
 
@@ -50,5 +50,5 @@ class Backend(Protocol):
     def ready(self) -> Sequence[str]:
         """Why the node should get no traffic; empty where it should."""
 
-    def evidence(self) -> Sequence[tuple[Signed, Signed]]:
+    def evidence(self) -> Sequence[Evidence]:
         """Pairs of signed messages that no correct replica signs both."""

@@ -43,8 +43,8 @@ async def evidence(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     names = [replica.name for replica in context.backend.ledger.epochs.last.replicas]
     pairs = [
-        {"replica": names[first.sender], "first": first, "second": second}
-        for first, second in context.backend.evidence()
+        {"replica": names[found.replica], "epoch": found.epoch, "first": found.first, "second": found.second}
+        for found in context.backend.evidence()
     ]
     return answers.json({"evidence": pairs})
 

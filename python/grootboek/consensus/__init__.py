@@ -14,6 +14,7 @@ from grootboek.consensus.effects import (
     Broadcast,
     CatchUp,
     Certified,
+    Complain,
     Effect,
     Execute,
     FetchBodies,
@@ -26,7 +27,16 @@ from grootboek.consensus.effects import (
     StopTimer,
     Timer,
 )
-from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
+from grootboek.consensus.events import (
+    CaughtUp,
+    Event,
+    Executed,
+    Listed,
+    Received,
+    Stored,
+    Submitted,
+    TimerFired,
+)
 from grootboek.consensus.records import Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
 from grootboek.consensus.replica import Replica
 
@@ -38,6 +48,7 @@ __all__ = [
     "Certified",
     "CheckedReplica",
     "Checks",
+    "Complain",
     "Config",
     "Cosigned",
     "Effect",
@@ -45,6 +56,7 @@ __all__ = [
     "Execute",
     "Executed",
     "FetchBodies",
+    "Listed",
     "Obligation",
     "OpenedEpoch",
     "Persist",

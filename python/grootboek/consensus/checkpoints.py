@@ -38,6 +38,12 @@ class Checkpoints:
         self._count(message.size, message.root, message.cosignature)
         return self._complete(message.size, message.root)
 
+    def contradicted(self, message: Checkpoint) -> tuple[bytes, Cosignature] | None:
+        """Another root that the sender has cosigned for the same size, with that cosignature."""
+        sender = message.cosignature.replica
+        root = self._sizes.get(sender, {}).get(message.size, message.root)
+        return None if root == message.root else (root, self._votes[message.size, root][sender])
+
     def _count(self, size: int, root: bytes, cosignature: Cosignature) -> None:
         """One root for each sender and size; a sender that runs far ahead loses its oldest."""
         sizes = self._sizes.setdefault(cosignature.replica, {})

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from grootboek import evidence
+from grootboek.consensus.backlog import Backlog
 from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.config import Config
 from grootboek.consensus.effects import (
@@ -19,6 +21,7 @@ from grootboek.consensus.effects import (
     Timer,
 )
 from grootboek.consensus.events import Executed
+from grootboek.consensus.pace import Pace
 from grootboek.consensus.records import Cosigned, Record, StableCheckpoint
 from grootboek.consensus.slots import Slot
 from grootboek.wire import (
@@ -51,8 +54,8 @@ class Known(Struct, frozen=True):
     """A batch whose body is held and that is not executed."""
 
     transactions: int
-    size: int
-    own: bool
+    origin: int
+    """The replica that it came from."""
 
 
 class Core:
@@ -92,6 +95,9 @@ class Core:
         """Batches executed within the last two windows, with their sequence numbers."""
         self.assigned: dict[bytes, int] = {}
         """Batches that a proposal of this view names, with its sequence number."""
+        self.backlog = Backlog()
+        """Those of ``known`` that are not ``assigned``."""
+        self.pace = Pace(config.limits, config.n)
         self.checkpoints = Checkpoints(self.quorum.quorum, config.limits.window)
         self.early: dict[tuple[int, type, int], tuple[Prepare | Commit | PrePrepare, Signed]] = {}
         """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
@@ -107,9 +113,6 @@ class Core:
         """This replica's last cosignature."""
         self.asked_at = -1
         """What was executed when the status timer last ran out: only a standstill is worth asking about."""
-        self.turn = 0
-        self.answered: dict[int, int] = {}
-        """When each peer was last told our STATUS in answer to its own."""
         self._sign = sign
         self._effects: list[Effect] = []
         self._running: set[Timer] = set()
@@ -148,9 +151,9 @@ class Core:
         return max(0, self.top - self.executed)
 
     @property
-    def pending(self) -> int:
-        """How many known batches no proposal of this view names."""
-        return sum(digest not in self.assigned for digest in self.known)
+    def following(self) -> int:
+        """The next sequence number to be proposed in this view."""
+        return max(self.base, self.certified_seq, self.executed, self.top) + 1
 
     # --- output ----------------------------------------------------------------------------------
 
@@ -188,7 +191,8 @@ class Core:
     def accuse(self, first: Signed | None, second: Signed) -> None:
         """Report a pair of contradicting signatures, where there is one."""
         if first is not None:
-            self.emit(Accuse(first, second))
+            epoch, sender = self.config.epoch, second.sender
+            self.emit(Accuse(evidence.pair(epoch, sender, evidence.signed(first), evidence.signed(second))))
 
     # --- small shared rules ----------------------------------------------------------------------
 

@@ -7,13 +7,14 @@ from enum import Enum
 from msgspec import Struct
 
 from grootboek.consensus.records import Record
-from grootboek.wire import Certificate, Frame, Signed
+from grootboek.wire import Certificate, Evidence, Frame
 
 __all__ = [
     "Accuse",
     "Broadcast",
     "CatchUp",
     "Certified",
+    "Complain",
     "Effect",
     "Execute",
     "FetchBodies",
@@ -120,8 +121,13 @@ class Release(Struct, frozen=True):
 class Accuse(Struct, frozen=True):
     """Two signatures that no correct replica gives."""
 
-    first: Signed
-    second: Signed
+    evidence: Evidence
+
+
+class Complain(Struct, frozen=True):
+    """This replica leaves ``view`` because it found its primary slow: to be said in the log."""
+
+    view: int
 
 
 Effect = (
@@ -138,4 +144,5 @@ Effect = (
     | CatchUp
     | Release
     | Accuse
+    | Complain
 )

@@ -3,9 +3,18 @@
 from msgspec import Struct
 
 from grootboek.consensus.effects import Timer
-from grootboek.wire import Certificate, Checkpoint, Cosignature, Path, ProtocolMessage, Signed, Status
+from grootboek.wire import (
+    Certificate,
+    Checkpoint,
+    Cosignature,
+    Path,
+    ProtocolMessage,
+    Signed,
+    Status,
+    Suspect,
+)
 
-__all__ = ["CaughtUp", "Event", "Executed", "Received", "Stored", "Submitted", "TimerFired"]
+__all__ = ["CaughtUp", "Event", "Executed", "Listed", "Received", "Stored", "Submitted", "TimerFired"]
 
 
 class Submitted(Struct, frozen=True):
@@ -19,13 +28,15 @@ class Submitted(Struct, frozen=True):
     """Whether this replica admitted it from clients."""
     logged: bool = False
     """Whether all its transactions are in the log already: it is at hand, but not to be ordered."""
+    origin: int = 0
+    """The replica that it came from."""
 
 
 class Received(Struct, frozen=True):
     """A message whose signatures, nested ones included, have been checked (``checks``)."""
 
     sender: int
-    message: ProtocolMessage | Checkpoint | Status
+    message: ProtocolMessage | Checkpoint | Status | Suspect
     signed: Signed | None
     """The signed form of a ProtocolMessage."""
 
@@ -60,10 +71,16 @@ class CaughtUp(Struct, frozen=True):
     """Whether its block closes the epoch."""
 
 
+class Listed(Struct, frozen=True):
+    """The replicas that the executed log says are passed over as primaries, at most f of them."""
+
+    replicas: tuple[int, ...]
+
+
 class Stored(Struct, frozen=True):
     """The log is synced through the block of ``seq``."""
 
     seq: int
 
 
-Event = Submitted | Received | TimerFired | Executed | CaughtUp | Stored
+Event = Submitted | Received | TimerFired | Executed | CaughtUp | Listed | Stored

@@ -1,7 +1,8 @@
 """The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
 
+from grootboek import evidence
 from grootboek.consensus.core import Core, Known
-from grootboek.consensus.effects import CatchUp, Certified, Execute, FetchBodies, Timer
+from grootboek.consensus.effects import Accuse, CatchUp, Certified, Execute, FetchBodies, Timer
 from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
 from grootboek.consensus.newview import proposal_in
 from grootboek.consensus.records import Accepted, Cosigned, HoldsPrepared, Voted
@@ -10,6 +11,7 @@ from grootboek.wire import (
     Certificate,
     Checkpoint,
     Commit,
+    Cosignature,
     Prepare,
     PrePrepare,
     Signed,
@@ -34,7 +36,10 @@ class Ordering(Core):
         if event.logged:
             self.finish(event.digest, self.executed)
         elif event.digest not in self.done:
-            self.known.setdefault(event.digest, Known(event.transactions, event.size, event.own))
+            self.known.setdefault(event.digest, Known(event.transactions, event.origin))
+            self.pace.held(event.digest)
+            if event.digest not in self.assigned:
+                self.backlog.add(event.digest, event.origin)
             self.ask_soon()
         self.vote_waiting()
 
@@ -42,18 +47,18 @@ class Ordering(Core):
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.leading:
             flight = self.in_flight
-            seq = max(self.base, self.certified_seq, self.executed, self.top) + 1
+            seq = self.following
             if seq > self.high or flight >= IN_FLIGHT:
                 return
-            batches = self._next_batches()
+            batches = self.backlog.next(self.config.limits.block_batches)
             full = sum(self.known[digest].transactions for digest in batches)
             if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
             self.accept(self.sign(PrePrepare(self.view, seq, self.now, batches)))
 
-    def _next_batches(self) -> tuple[bytes, ...]:
-        free = [digest for digest in self.known if digest not in self.assigned]
-        return tuple(free[: self.config.limits.block_batches])
+    def owed(self) -> bool:
+        """Whether a correct primary, seeing what this replica sees, would propose at once."""
+        return bool(self.backlog) and self.in_flight < PROMPT and self.following <= self.high
 
     # --- PRE-PREPARE -----------------------------------------------------------------------------
 
@@ -87,6 +92,8 @@ class Ordering(Core):
         for digest in value.batches:
             if digest not in self.done:
                 self.assigned[digest] = value.seq
+                self.backlog.remove(digest)
+        self.pace.proposed(value.batches)
         if missing := self.missing(value):
             self.emit(FetchBodies(missing))
         self.vote(slot)
@@ -199,7 +206,10 @@ class Ordering(Core):
 
     def finish(self, digest: bytes, seq: int) -> None:
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
-        self.known.pop(digest, None)
+        known = self.known.pop(digest, None)
+        if known is not None:
+            self.pace.done(digest, known.transactions)
+        self.backlog.remove(digest)
         self.assigned.pop(digest, None)
         self.done[digest] = seq
 
@@ -207,12 +217,20 @@ class Ordering(Core):
 
     def on_checkpoint(self, message: Checkpoint) -> None:
         """A peer's cosignature."""
+        if (other := self.checkpoints.contradicted(message)) is not None:
+            self._accuse_of_roots(message, *other)
         certificate = self.checkpoints.received(message)
         if certificate is not None:
             self.certify(certificate)
             self.announce()
         elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
             self.ask_soon()
+
+    def _accuse_of_roots(self, message: Checkpoint, root: bytes, earlier: Cosignature) -> None:
+        later = message.cosignature
+        first = evidence.cosigned(message.size, root, earlier.time, earlier.signature)
+        second = evidence.cosigned(message.size, message.root, later.time, later.signature)
+        self.emit(Accuse(evidence.pair(self.config.epoch, later.replica, first, second)))
 
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""

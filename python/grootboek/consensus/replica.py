@@ -5,11 +5,21 @@ variant with signatures, where a certificate convinces anybody. Nothing here rea
 or a file: ``now`` is an argument; bodies, signature checks, durability and execution are the driver's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from grootboek.consensus.config import Config
 from grootboek.consensus.core import Position
 from grootboek.consensus.effects import Effect, FetchBodies, Relay, Send, Timer
-from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
+from grootboek.consensus.events import (
+    CaughtUp,
+    Event,
+    Executed,
+    Listed,
+    Received,
+    Stored,
+    Submitted,
+    TimerFired,
+)
 from grootboek.consensus.newview import proposal_in, view_change_in
 from grootboek.consensus.records import (
     Accepted,
@@ -22,7 +32,7 @@ from grootboek.consensus.records import (
     Voted,
 )
 from grootboek.consensus.slots import Slot
-from grootboek.consensus.viewchange import ViewChanging
+from grootboek.consensus.suspecting import Suspecting
 from grootboek.wire import (
     Certificate,
     Checkpoint,
@@ -33,6 +43,7 @@ from grootboek.wire import (
     ProtocolMessage,
     Signed,
     Status,
+    Suspect,
     ViewChange,
     block_of,
     decode,
@@ -42,19 +53,28 @@ from grootboek.wire import (
 __all__ = ["Replica"]
 
 
-class Replica(ViewChanging):
+class Replica(Suspecting):
     """Feed it events with ``handle``; perform the effects in their order."""
+
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+        """See ViewChanging."""
+        super().__init__(config, sign)
+        self.turn = 0
+        self.answered: dict[int, int] = {}
+        """When each peer was last told our STATUS in answer to its own."""
 
     # --- driving ---------------------------------------------------------------------------------
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
+        self.pace.tick(now)
         low, done = self.low, (self.executed, self.checkpoints.size)
         self._dispatch(event)
         if self.low > low:
             self.vote_waiting()
         self.propose()
+        self.judge()
         self.watch(progress=(self.executed, self.checkpoints.size) != done)
         return self.taken()
 
@@ -72,6 +92,8 @@ class Replica(ViewChanging):
                 self.on_stored(event)
             case CaughtUp():
                 self.on_caught_up(event)
+            case Listed(replicas):
+                self.passed_over = frozenset(replicas)
 
     def _fired(self, timer: Timer) -> None:
         if not self.running(timer):
@@ -90,6 +112,8 @@ class Replica(ViewChanging):
                 self.on_checkpoint(event.message)
             case Status():
                 self.on_status(event.sender, event.message)
+            case Suspect(view):
+                self.on_suspect(event.sender, view)
             case message if event.signed is not None:
                 self._signed(message, event.signed)
 
@@ -103,13 +127,14 @@ class Replica(ViewChanging):
                 self.on_commit(message, signed)
             case PrePrepare():
                 self.on_pre_prepare(message, signed)
+                self.watch_origins()
             case ViewChange():
                 self.on_view_change(message, signed)
             case NewView():
                 self.on_new_view(message, signed)
                 self._replay_early()
 
-    def settled(self, sender: int, message: ProtocolMessage | Checkpoint | Status) -> bool:
+    def settled(self, sender: int, message: ProtocolMessage | Checkpoint | Status | Suspect) -> bool:
         """Whether a vote comes too late to change anything, so that nobody need check its signature.
 
         A vote that contradicts an earlier one of its sender is evidence, and never settled.
@@ -190,9 +215,9 @@ class Replica(ViewChanging):
         for slot in waiting:
             if slot.value is not None and (missing := self.missing(slot.value)):
                 self.emit(FetchBodies(missing))
-        unassigned = tuple(digest for digest in self.known if digest not in self.assigned)
+        unassigned = self.backlog.next(self.config.limits.block_batches)
         if unassigned and not self.leading:
-            self.emit(Relay(self._who_may_order(), unassigned[: self.config.limits.block_batches]))
+            self.emit(Relay(self._who_may_order(), unassigned))
 
     def _who_may_order(self) -> int:
         """The primary; outside a view each peer in turn, since the others may have gone on without us."""

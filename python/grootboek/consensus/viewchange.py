@@ -24,18 +24,29 @@ class ViewChanging(Ordering):
         """The NEW-VIEW of the current view, for those who missed it; None in view 0."""
         self.reopened: dict[int, int] = {}
         """When each peer was last told it in answer to an old VIEW-CHANGE."""
+        self.passed_over: frozenset[int] = frozenset()
+        """The replicas that the log lists as too slow to be primaries."""
 
     # --- leaving ---------------------------------------------------------------------------------
 
     def on_progress_timer(self) -> None:
         """The open view owed an execution for too long."""
         if self.active and self.ordering_work():
-            self.leave_for(self.view + 1)
+            self.leave_for(self.next_view)
 
     def on_new_view_timer(self) -> None:
         """A quorum waited for this view's NEW-VIEW in vain."""
         if not self.active:
-            self.leave_for(self.view + 1)
+            self.leave_for(self.next_view)
+
+    @property
+    def next_view(self) -> int:
+        """The first view above this one whose primary the log does not list as slow.
+
+        Views may be skipped at will, and the list is shorter than the replicas are many.
+        """
+        views = range(self.view + 1, self.view + 1 + self.config.n)
+        return next((v for v in views if self.config.primary(v) not in self.passed_over), self.view + 1)
 
     def leave_for(self, view: int) -> None:
         """Leave all views below ``view``: no vote in them from here on."""
@@ -43,6 +54,7 @@ class ViewChanging(Ordering):
             return
         self.failures += 1
         self.view, self.active = view, False
+        self.pace.entered()
         self.stop_timer(Timer.PROGRESS)
         self.stop_timer(Timer.NEW_VIEW)
         prepared = tuple(
@@ -142,6 +154,9 @@ class ViewChanging(Ordering):
         self.view, self.active, self.opening = view, True, signed
         self.stop_timer(Timer.NEW_VIEW)
         self.assigned = {}
+        self.pace.entered()
+        for digest, known in self.known.items():
+            self.backlog.add(digest, known.origin)
         self.top = 0
         self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
         self.slots = {seq: s for seq, s in self.slots.items() if s.certificate or s.decided}

@@ -6,6 +6,7 @@ blocks again from their own entries, and compare.
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from operator import itemgetter
 
 from msgspec import Struct, structs
 
@@ -14,6 +15,7 @@ from grootboek._core import TransactionBatch
 from grootboek.errors import BadFrame, Diverged
 from grootboek.ledger.blocks import Mismatch, batch_of, difference
 from grootboek.ledger.execution import Executed, Executor, Result
+from grootboek.ledger.founding import CONDUCT, opening_row
 from grootboek.ledger.keys import block_rows
 from grootboek.ledger.members import changed, present
 from grootboek.ledger.registry import Active
@@ -57,6 +59,7 @@ class Machine:
         self._chain = genesis.chain
         self._limits = genesis.limits
         self._versions = active.versions
+        self._judged = active.get(CONDUCT) is not None
         self.store = store
         self._executor = Executor(genesis.chain, genesis.limits, active, store)
         self.move(Position(0, 0, genesis.time, 0))
@@ -126,14 +129,16 @@ class Machine:
         )
 
     def _commit(self, entry: BlockEntry, done: Executed) -> Made:
-        start, opening = self.at.size, self._opening(done)
+        start, opening, changes = self.at.size, self._opening(done), done.changes
+        opens = wire.epoch_entries.decode(opening[1:]) if opening else None
         entries = [*done.entries, opening] if opening else done.entries
         index = start + len(entries)
-        rows = block_rows(entry, start, index)
-        self.store.commit(entry.height, done.changes, [*done.index, *rows])
+        if opens is not None and self._judged:
+            named = opening_row(self._chain, opens.epoch, opens.members)
+            changes = sorted([*changes, named], key=itemgetter(0))
+        self.store.commit(entry.height, changes, [*done.index, *block_rows(entry, start, index)])
         entry = structs.replace(entry, state=self.store.root)
         self.at = Position(entry.height, entry.seq, entry.time, index + 1)
-        opens = wire.epoch_entries.decode(opening[1:]) if opening else None
         if opens is not None:
             self.epoch = opens.epoch
         row = changed(done.changes)

@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from grootboek._core import TransactionBatch
 
-__all__ = ["Bodies", "Body"]
+__all__ = ["ORIGIN_BATCHES", "Bodies", "Body"]
+
+ORIGIN_BATCHES = 256
+"""How many batches one origin may have waiting, however small: many times what a correct one has."""
 
 
 class Body(Struct):
@@ -64,7 +67,9 @@ class Bodies:
         """Whether ``origin`` may have so many more bytes and transactions waiting."""
         waiting = self._waiting[origin]
         return (
-            waiting.size + size <= self._quota and waiting.transactions + transactions <= self._transactions
+            len(waiting.digests) < ORIGIN_BATCHES
+            and waiting.size + size <= self._quota
+            and waiting.transactions + transactions <= self._transactions
         )
 
     def add(self, batch: TransactionBatch, origin: int) -> bool:

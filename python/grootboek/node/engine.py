@@ -6,7 +6,7 @@ simulator run this same code; they differ in who delivers the frames and what li
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from grootboek import consensus
@@ -16,8 +16,8 @@ from grootboek.consensus import (
     Broadcast,
     CaughtUp,
     Certified,
+    Complain,
     Config,
-    Cosigned,
     Effect,
     Event,
     Execute,
@@ -26,20 +26,17 @@ from grootboek.consensus import (
     OpenedEpoch,
     Persist,
     Position,
-    Record,
     Relay,
     Release,
     Remember,
     Replica,
     Send,
-    StableCheckpoint,
     StartTimer,
     StopTimer,
     Stored,
     Submitted,
     Timer,
     TimerFired,
-    decode_record,
 )
 from grootboek.consensus.newview import proposal_in
 from grootboek.errors import BadFrame, Damaged
@@ -50,9 +47,22 @@ from grootboek.node.counters import Counters
 from grootboek.node.gate import Gate
 from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import (
+    BODY,
+    EVIDENCE,
+    RECORD,
+    body_record,
+    cosigned_in,
+    durable_in,
+    evidence_in,
+    records_in,
+    said_in,
+)
+from grootboek.node.judging import judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
+from grootboek.node.testimony import Testimony
 from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Epoch, Genesis
 from grootboek.wire import (
@@ -62,18 +72,19 @@ from grootboek.wire import (
     Checkpoint,
     Entries,
     Envelope,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
     Path,
-    Signed,
     Status,
+    Suspect,
     block_of,
     decode_block,
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in", "durable_in", "records_in", "vouched_in"]
+__all__ = ["Engine"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -89,11 +100,6 @@ KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
-EVIDENCE_KEPT = 16
-"""How many contradictions of one replica are kept."""
-
-_BODY = b"\x00"
-_RECORD = b"\x01"
 
 
 class Engine:
@@ -122,7 +128,7 @@ class Engine:
         must not vote again under the same keys.
         """
         self.journal, items = journal
-        self._recovered = [item for item in items if item[:1] == _BODY]
+        self._recovered = [item for item in items if item[:1] == BODY]
         self._records = records_in(items)
         if self.journal.created and ledger.height:
             raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
@@ -143,8 +149,10 @@ class Engine:
         self.reachable: set[int] = set()
         """The peers that are connected."""
         self._elsewhere: set[int] = set()
-        """Those that are in another epoch, as they say: their votes are not for this one."""
-        self.evidence: list[tuple[Signed, Signed]] = []
+        """Those that are in a later epoch, as they say: they vote in this one no more."""
+        self.testimony = Testimony(genesis, keys.voting, ledger, self.journal)
+        for evidence in evidence_in(items):
+            self.testimony.recall(evidence)
         self._wanted: dict[bytes, int] = {}
         self._syncing = False
         self._flush_due = False
@@ -175,7 +183,7 @@ class Engine:
         records, self._records, self._recovered = self._records, [], []
         for size, root in cosigned_in(records):
             self.signers.restore(size, root)
-        effects = self.replica.start(self._position(now), _said_in(self.epoch.number, records), now)
+        effects = self.replica.start(self._position(now), said_in(self.epoch.number, records), now)
         out = Outbox()
         out.sync = True
         return self._turn(events, now, out, effects)
@@ -184,7 +192,7 @@ class Engine:
         """Frames from authenticated peers, all but Batch (see ``body``)."""
         out = Outbox()
         arrived = [item for item in arrived if not self._of_another_epoch(*item, out)]
-        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status)]
+        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status | Suspect)]
         events = self.gate.events(messages, self.replica.settled)
         for sender, frame in arrived:
             events += self._serve(sender, frame, out)
@@ -235,6 +243,8 @@ class Engine:
         out.send(peer, self.replica.status())
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
+        for evidence in self.testimony.evidence:
+            out.send(peer, evidence)
         return self._turn([], now, out)
 
     def lost(self, peer: int) -> None:
@@ -276,7 +286,8 @@ class Engine:
                     queue += self._perform(effect, now, out)
                 pending = []
             else:
-                queue += self._cut(out)
+                self._testify(now)
+                queue += [*self.testimony.listed(), *self._cut(out)]
                 if not queue:
                     self.counters.view_changes += self.replica.view - view
                     self._close(out)
@@ -287,7 +298,7 @@ class Engine:
         due = False
         for effect in effects:
             if isinstance(effect, Persist | Remember):
-                self.journal.append(_RECORD + encode(effect.record))
+                self.journal.append(RECORD + encode(effect.record))
                 due = due or isinstance(effect, Persist)
         if due:
             self.journal.sync()
@@ -327,14 +338,21 @@ class Engine:
                 self.catchup.want(certificate, source, out)
             case Release():
                 self._release()
-            case Accuse(first, second):
-                self._keep_evidence((first, second))
+            case Accuse(evidence):
+                self._learn(evidence, out)
+            case Complain(view):
+                self.testimony.complain(view)
 
-    def _keep_evidence(self, pair: tuple[Signed, Signed]) -> None:
-        """Each pair once, and of each liar only some: one must not crowd out what others did."""
-        against = [known for known in self.evidence if known[0].sender == pair[0].sender]
-        if pair not in against and len(against) < EVIDENCE_KEPT:
-            self.evidence.append(pair)
+    # --- what is said of other replicas ---------------------------------------------------------
+
+    def _learn(self, evidence: Evidence, out: Outbox) -> None:
+        """Each replica passes on what is new to it, once."""
+        if self.testimony.learn(evidence):
+            out.send(None, evidence)
+
+    def _testify(self, now: int) -> None:
+        for frame in self.testimony.due(now):
+            self.intake.submit(judge_request(frame, self.genesis), now, lambda _request: None)
 
     # --- epochs ----------------------------------------------------------------------------------
 
@@ -360,6 +378,7 @@ class Engine:
         cosigned = self.signers.cosigned
         self._enter(*self._seat_in(after))
         self.signers.restore(*cosigned)
+        self.testimony.enter(self.signers.keys.voting)
         self.reachable.clear()
         self._elsewhere.clear()
         self._wanted.clear()
@@ -380,9 +399,9 @@ class Engine:
         """
         if isinstance(frame, Status):
             if frame.epoch == self.epoch.number:
-                self._elsewhere.discard(sender)
                 return False
-            self._elsewhere.add(sender)
+            if frame.epoch > self.epoch.number:
+                self._elsewhere.add(sender)
             self._tell_of_epochs(sender, frame.epoch, out)
             return True
         if isinstance(frame, Checkpoint):
@@ -456,10 +475,11 @@ class Engine:
 
     def _rewrite(self) -> None:
         position = self.journal.mark()
-        written = [_body_record(b.batch, b.origin) for b in self.bodies.held()]
+        written = [body_record(b.batch, b.origin) for b in self.bodies.held()]
+        written += [EVIDENCE + encode(evidence) for evidence in self.testimony.evidence]
         if self.epoch.number:
-            written.append(_RECORD + encode(OpenedEpoch(self.epoch.number)))
-        written += [_RECORD + encode(record) for record in self.replica.records()]
+            written.append(RECORD + encode(OpenedEpoch(self.epoch.number)))
+        written += [RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)
         self.journal.sync()
@@ -490,7 +510,7 @@ class Engine:
     def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
         """Hold a body and journal it, so that it is durable before any vote that names it."""
         if self.bodies.add(batch, origin):
-            self.journal.append(_body_record(batch, origin))
+            self.journal.append(body_record(batch, origin))
         logged = origin != self.me and self._logged(batch)
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
@@ -498,7 +518,7 @@ class Engine:
 
     def _submitted(self, batch: TransactionBatch, origin: int, *, logged: bool = False) -> Submitted:
         own = origin == self.me
-        return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged)
+        return Submitted(batch.digest, len(batch), len(batch.buffer), own=own, logged=logged, origin=origin)
 
     def _logged(self, batch: TransactionBatch) -> bool:
         """Whether ordering it could add nothing: each transaction is in the log, or expired."""
@@ -536,6 +556,8 @@ class Engine:
             case FetchBatch(digests):
                 for digest in dict.fromkeys(digests):
                     self._offer(sender, digest, out)
+            case Evidence():
+                self._learn(frame, out)
             case FetchEntries() | FetchSnapshot() | Offer() | FetchChunk() | Chunk():
                 self.catchup.serve(sender, frame, out)
             case Entries():
@@ -578,19 +600,6 @@ class Engine:
         return [self._submitted(batch, origin, logged=logged)]
 
 
-def records_in(journalled: Iterable[bytes]) -> list[Record]:
-    """What the core has written to a journal, beside the bodies of batches."""
-    return [decode_record(item[1:]) for item in journalled if item[:1] == _RECORD]
-
-
-def _said_in(epoch: int, records: Sequence[Record]) -> Sequence[Record]:
-    """Those that were written since ``epoch`` was opened; none where that was not written any more."""
-    for place, record in enumerate(records):
-        if record == OpenedEpoch(epoch):
-            return records[place + 1 :]
-    return () if epoch else records
-
-
 def _renumbered(before: Epoch, after: Epoch) -> dict[int, int]:
     """The index in ``after`` of those replicas of ``before`` that are in it."""
     found = {i: after.index(replica.name) for i, replica in enumerate(before.replicas)}
@@ -603,26 +612,3 @@ def _epoch_of(checkpoint: Checkpoint) -> int:
         return decode_block(checkpoint.block).epoch
     except BadFrame:
         return -1
-
-
-def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each checkpoint that was cosigned."""
-    return ((record.size, record.root) for record in records if isinstance(record, Cosigned))
-
-
-def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each stable checkpoint: the log was synced so far before it was written."""
-    stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
-    return ((certificate.size, certificate.root) for certificate in stable)
-
-
-def vouched_in(journal: Journal, items: Iterable[bytes]) -> list[tuple[int, bytes]] | None:
-    """Size and root of each checkpoint that the journal vouches for; None where it is new: it knows nothing,
-    and the log must stay as it is, so that the loss is seen.
-    """
-    records = records_in(items)
-    return None if journal.created else [*cosigned_in(records), *durable_in(records)]
-
-
-def _body_record(batch: TransactionBatch, origin: int) -> bytes:
-    return _BODY + origin.to_bytes(2, "big") + batch.buffer

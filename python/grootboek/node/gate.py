@@ -14,14 +14,14 @@ from grootboek.consensus import Checks, Event, Obligation, Received
 from grootboek.errors import BadMessage, BadMessageSignature, PeerError
 from grootboek.node.counters import Counters
 from grootboek.types import Epoch, Genesis
-from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status
+from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status, Suspect
 
 __all__ = ["Gate"]
 
 log = structlog.get_logger("grootboek.gate")
 
 
-Message = ProtocolMessage | Checkpoint | Status
+Message = ProtocolMessage | Checkpoint | Status | Suspect
 
 
 class _Candidate:
@@ -45,6 +45,8 @@ class _Candidate:
             stable = frame.stable
             self.message = frame
             self.obligations = [] if stable is None else checks.certificate(stable)
+        elif isinstance(frame, Suspect):
+            self.message, self.obligations = frame, []
         else:
             raise BadMessage(f"{type(frame).__name__} is no message of the protocol")
 

@@ -60,12 +60,12 @@ class NodeMetrics(Collector):
             ("log_synced_entries", "Entries that are durable.", ledger.synced_size),
             ("certified_entries", "Entries under the newest checkpoint.", getattr(certificate, "size", 0)),
             ("in_flight", "Proposals that are not executed.", replica.in_flight),
-            ("pending_batches", "Batches that no proposal names.", replica.pending),
+            ("pending_batches", "Batches that no proposal names.", len(replica.backlog)),
             ("pool_transactions", "Transactions that wait for a batch.", len(engine.intake.pool)),
             ("pool_bytes", "Their bytes.", engine.intake.pool.bytes),
             ("held_bodies", "Batch bodies in memory.", len(engine.bodies)),
             ("journal_bytes", "The journal's size on disk.", engine.journal.size),
-            ("evidence", "Pairs of signatures that convict a replica.", len(engine.evidence)),
+            ("evidence", "Pairs of signatures that convict a replica.", len(engine.testimony.evidence)),
         ):
             yield GaugeMetricFamily(f"grootboek_{name}", text, value=value)
 

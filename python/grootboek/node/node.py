@@ -20,9 +20,10 @@ from grootboek.disk import Disk
 from grootboek.errors import Unavailable
 from grootboek.ledger import Ledger, Registry
 from grootboek.network import Credentials, Lane, Mesh
-from grootboek.node.engine import Engine, vouched_in
+from grootboek.node.engine import Engine
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import vouched_in
 from grootboek.node.judging import judge_batch, judge_request
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.metrics import NodeMetrics
@@ -36,12 +37,12 @@ from grootboek.wire import (
     Batch,
     Certificate,
     Entries,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
     ReplicaId,
     Signature,
-    Signed,
     block_of,
 )
 
@@ -350,9 +351,9 @@ class Node:
         """This replica and its log key's signature over a certified checkpoint."""
         return self.engine.signers.log(certificate)
 
-    def evidence(self) -> Sequence[tuple[Signed, Signed]]:
+    def evidence(self) -> Sequence[Evidence]:
         """Pairs of signed messages that no correct replica signs both."""
-        return tuple(self.engine.evidence)
+        return self.engine.testimony.evidence
 
     async def submit(self, body: bytes, client: str) -> Answer:  # noqa: ARG002  # quotas are by key, not address
         """Order a client's framed transactions; awaited on the API's own loop.

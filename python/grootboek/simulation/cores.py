@@ -313,8 +313,8 @@ class Instance:
             case Certified(certificate):
                 self.certificate = certificate
                 self.cores.safety.certified(self, holds=holds(certificate, self.cores.n))
-            case Accuse(first, second):
-                self.cores.safety.accused(self, first, second)
+            case Accuse(evidence):
+                self.cores.safety.accused(self, evidence)
 
     def _execute(self, seq: int, time: int, batches: tuple[bytes, ...]) -> Iterable[Event]:
         if seq <= self.ledger.seq:

@@ -118,6 +118,6 @@ class Monitor:
             for identity, index in self.acknowledged.items():
                 if replica.engine.ledger.locate(identity) != index:
                     raise Violation(f"PS8: replica {replica.me} lost an acknowledged transaction")
-            accused = {signed.sender for signed, _ in replica.engine.evidence}
+            accused = {found.replica for found in replica.engine.testimony.evidence}
             if not accused <= self.faulty:
                 raise Violation(f"PS15: replica {replica.me} accuses {sorted(accused - self.faulty)}")

@@ -8,9 +8,10 @@ from grootboek._core import State
 from grootboek.consensus import CheckedReplica
 from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
-from grootboek.node.engine import Engine, vouched_in
+from grootboek.node.engine import Engine
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import vouched_in
 from grootboek.node.judging import judge_batch, judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.signers import Keys

@@ -8,8 +8,19 @@ import typing
 
 from grootboek.consensus.newview import proposal_in, stable_of, view_change_in
 from grootboek.consensus.slots import Slot
+from grootboek.errors import BadMessage
+from grootboek.evidence import role_of
 from grootboek.simulation.monitor import Monitor, Violation
-from grootboek.wire import Certificate, NewView, PrePrepare, Signed, block_of, decode, protocol_messages
+from grootboek.wire import (
+    Certificate,
+    Evidence,
+    NewView,
+    PrePrepare,
+    Signed,
+    block_of,
+    decode,
+    protocol_messages,
+)
 
 if typing.TYPE_CHECKING:
     from grootboek.simulation.cores import Instance
@@ -152,15 +163,17 @@ class Safety:
         if instance.ledger.root != certificate.root and not instance.faulty:
             raise Violation(f"PS5: the log of replica {instance.me} is no prefix of the certified one")
 
-    def accused(self, instance: "Instance", first: Signed, second: Signed) -> None:
+    def accused(self, instance: "Instance", evidence: Evidence) -> None:
         """PS15: evidence names nobody correct, and is evidence."""
         if instance.faulty:
             return
         self.accusations += 1
-        if first.sender not in self.monitor.faulty or first.sender != second.sender:
-            raise Violation(f"PS15: replica {instance.me} accuses {first.sender}")
-        if first.payload == second.payload:
-            raise Violation("PS15: two signatures of the same bytes are no evidence")
+        if evidence.replica not in self.monitor.faulty:
+            raise Violation(f"PS15: replica {instance.me} accuses {evidence.replica}")
+        try:
+            role_of(evidence)
+        except BadMessage as error:
+            raise Violation(f"PS15: {error.detail}") from error
 
     def endless(self) -> typing.NoReturn:
         """PS13: what one moment brings about is bounded."""

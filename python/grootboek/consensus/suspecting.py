@@ -1,0 +1,52 @@
+"""Leaving a view whose primary is slow: each replica judges, f + 1 of them act (``pace``).
+
+A replica that finds the primary slow tells the others by SUSPECT and stays in the view, since a slow path
+to it alone would look the same. With f + 1 recent suspicions of this view, a correct replica's among them,
+it sends its VIEW-CHANGE; if it holds one of those itself, it also complains in the log.
+"""
+
+from grootboek.consensus.effects import Complain, Relay
+from grootboek.consensus.viewchange import ViewChanging
+from grootboek.wire import Suspect
+
+__all__ = ["Suspecting"]
+
+
+class Suspecting(ViewChanging):
+    """Adds SUSPECT."""
+
+    def judge(self) -> None:
+        """After each event: a span may be over, and what will hold until the next event is noted."""
+        behind = self.certified_seq > self.executed
+        busy = self.active and not behind and (bool(self.known) or self.in_flight > 0)
+        self.pace.holds(busy=busy, owed=busy and self.owed())
+        if self.active and self.pace.slow() and not self.leading:
+            self._suspect()
+
+    def watch_origins(self) -> None:
+        """After a proposal: does the primary leave batches out? It may lack them, so it gets them again."""
+        if not self.active or self.leading:
+            return
+        again = self.pace.watch_heads(dict(self.backlog.heads()))
+        if again:
+            self.emit(Relay(self.primary, again))
+        if self.pace.passed_over():
+            self._suspect()
+
+    def on_suspect(self, sender: int, view: int) -> None:
+        """A peer finds the primary of ``view`` slow."""
+        if self.active and view == self.view:
+            self.pace.suspect(sender)
+            self._enough_suspicion()
+
+    def _suspect(self) -> None:
+        self.pace.suspect(self.config.me)
+        self.broadcast(Suspect(self.view))
+        self._enough_suspicion()
+
+    def _enough_suspicion(self) -> None:
+        if self.pace.suspecting < self.quorum.weak:
+            return
+        if self.pace.suspects(self.config.me):
+            self.emit(Complain(self.view))
+        self.leave_for(self.next_view)
