@@ -271,6 +271,8 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     """Whether the sender takes part in ``view`` (false while it changes view)."""
     executed: Seq
     stable: Certificate | None
+    asking: bool = False
+    """Whether the sender does not vote yet: it asks for our STATUS, and for what we hold of its own votes."""
 
 
 class Batch(Struct, frozen=True, array_like=True, tag=8):

@@ -27,11 +27,23 @@ from grootboek.consensus.effects import (
     Timer,
 )
 from grootboek.consensus.events import CaughtUp, Event, Executed, Received, Stored, Submitted, TimerFired
-from grootboek.consensus.records import Cosigned, Record, StableCheckpoint, decode_record
+from grootboek.consensus.records import (
+    Accepted,
+    Amnesia,
+    Cosigned,
+    EnteredView,
+    LeftView,
+    Record,
+    StableCheckpoint,
+    Voted,
+    decode_record,
+)
 from grootboek.consensus.replica import Replica
 
 __all__ = [
+    "Accepted",
     "Accuse",
+    "Amnesia",
     "Broadcast",
     "CatchUp",
     "CaughtUp",
@@ -41,10 +53,12 @@ __all__ = [
     "Config",
     "Cosigned",
     "Effect",
+    "EnteredView",
     "Event",
     "Execute",
     "Executed",
     "FetchBodies",
+    "LeftView",
     "Obligation",
     "Persist",
     "Position",
@@ -62,5 +76,6 @@ __all__ = [
     "Submitted",
     "Timer",
     "TimerFired",
+    "Voted",
     "decode_record",
 ]

@@ -5,10 +5,11 @@ import typing
 import msgspec
 from msgspec import Struct
 
-from grootboek.wire import Certificate, Cosignature, Digest, Prepared, Seq, Signed, Size, decode
+from grootboek.wire import Certificate, Cosignature, Digest, Prepared, Seq, Signed, Size, View, decode
 
 __all__ = [
     "Accepted",
+    "Amnesia",
     "Cosigned",
     "EnteredView",
     "HoldsPrepared",
@@ -65,7 +66,18 @@ class StableCheckpoint(Struct, frozen=True, array_like=True, tag=7):
     certificate: Certificate
 
 
-Record = Accepted | Voted | HoldsPrepared | LeftView | EnteredView | Cosigned | StableCheckpoint
+class Amnesia(Struct, frozen=True, array_like=True, tag=8):
+    """It may have forgotten votes: none from here on, until L reaches ``bound``, and none below ``view``.
+
+    A later one replaces it.
+    """
+
+    view: View
+    bound: Seq | None
+    """At least every sequence number that it may have voted for; None while that is not known."""
+
+
+Record = Accepted | Voted | HoldsPrepared | LeftView | EnteredView | Cosigned | StableCheckpoint | Amnesia
 
 _records: typing.Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
 

@@ -6,18 +6,18 @@ simulator run this same code; they differ in who delivers the frames and what li
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
 from grootboek import consensus
 from grootboek._core import TransactionBatch
 from grootboek.consensus import (
     Accuse,
+    Amnesia,
     Broadcast,
     CaughtUp,
     Certified,
     Config,
-    Cosigned,
     Effect,
     Event,
     Execute,
@@ -25,20 +25,17 @@ from grootboek.consensus import (
     FetchBodies,
     Persist,
     Position,
-    Record,
     Relay,
     Release,
     Remember,
     Replica,
     Send,
-    StableCheckpoint,
     StartTimer,
     StopTimer,
     Stored,
     Submitted,
     Timer,
     TimerFired,
-    decode_record,
 )
 from grootboek.consensus.newview import proposal_in
 from grootboek.errors import Damaged
@@ -51,6 +48,7 @@ from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
+from grootboek.node.promises import RECORD, loss, records_in
 from grootboek.node.signers import Keys, Signers
 from grootboek.types import Genesis
 from grootboek.wire import (
@@ -70,7 +68,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in", "durable_in", "records_in"]
+__all__ = ["Engine"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -87,9 +85,10 @@ KEPT_BLOCKS = 16
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
 EVIDENCE_KEPT = 100
+KEPT_WINDOWS = 8
+"""Of how many windows of sequence numbers the signers' guard remembers each vote."""
 
 _BODY = b"\x00"
-_RECORD = b"\x01"
 
 
 class Engine:
@@ -106,26 +105,22 @@ class Engine:
         ledger: Ledger,
         journal: tuple[Journal, Sequence[bytes]],
     ) -> None:
-        """``journal``: what ``Journal.open`` returned. Call ``start`` next.
+        """``journal``: what ``Journal.recover`` returned. Call ``start`` next.
 
-        Raises Damaged where the journal is gone while the log holds blocks, or where the log ends before
-        what the journal says was durable: this replica has voted on what it cannot know any more, so it
-        must not vote again under the same keys.
+        Raises Damaged where this replica has forgotten votes, and the others are too few to do without it.
         """
         self.journal, items = journal
         self._recovered = [item for item in items if item[:1] == _BODY]
         self._records = records_in(items)
-        if self.journal.created and ledger.height:
-            raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
-        durable = max((size for size, _ in durable_in(self._records)), default=0)
-        if durable > ledger.size:
-            detail = f"the log ends after {ledger.size} entries; {durable} were durable, says the journal"
-            raise Damaged(detail, where="log")
+        self._lost = loss(self.journal.high, self._records, ledger)
+        if self._lost is not None and len(genesis.replicas) <= genesis.quorum.quorum:
+            detail = "this replica has forgotten what it has signed, and the others are no quorum"
+            raise Damaged(detail, where="journal")
         self.genesis = genesis
         self.me = me
         self.ledger = ledger
         self.limits = genesis.limits
-        self.signers = Signers(genesis.chain, 0, me, keys)
+        self.signers = Signers(genesis.chain, 0, me, keys, KEPT_WINDOWS * genesis.limits.window)
         self.counters = Counters()
         self.gate = Gate(genesis, 0, self.counters)
         self.bodies = Bodies(genesis.limits.pool_bytes)
@@ -148,9 +143,8 @@ class Engine:
         """Recover from the journal, or begin: one code path."""
         events = [event for item in self._recovered for event in self._recovered_body(item)]
         records, self._records, self._recovered = self._records, [], []
-        for size, root in cosigned_in(records):
-            self.signers.restore(size, root)
-        effects = self.replica.start(self._position(now), records, now)
+        self.signers.restore(records if self._lost is None else [*records, self._lost], self.journal.high)
+        effects = self.replica.start(self._position(now), records, now, self._lost)
         out = Outbox()
         out.sync = True
         return self._turn(events, now, out, effects)
@@ -201,7 +195,8 @@ class Engine:
         """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
         self.reachable.add(peer)
         out = Outbox()
-        out.send(peer, self.replica.status())
+        for frame in self.replica.greet(peer):
+            out.send(peer, frame)
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
         return self._turn([], now, out)
@@ -250,9 +245,14 @@ class Engine:
         due = False
         for effect in effects:
             if isinstance(effect, Persist | Remember):
-                self.journal.append(_RECORD + encode(effect.record))
+                if isinstance(effect.record, Amnesia):
+                    self.signers.forget(effect.record)
+                self.journal.append(RECORD + encode(effect.record))
                 due = due or isinstance(effect, Persist)
         if due:
+            amnesia = self.replica.amnesia
+            known = amnesia is None or amnesia.bound is not None
+            self.journal.high = self.signers.high if known else None
             self.journal.sync()
             self.counters.journal_syncs += 1
 
@@ -349,7 +349,7 @@ class Engine:
             return
         position = self.journal.mark()
         written = [_body_record(b.batch, b.origin) for b in self.bodies.held()]
-        written += [_RECORD + encode(record) for record in self.replica.records()]
+        written += [RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)
         self.journal.sync()
@@ -465,22 +465,6 @@ class Engine:
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
         return [self._submitted(batch, origin, logged=logged)]
-
-
-def records_in(journalled: Iterable[bytes]) -> list[Record]:
-    """What the core has written to a journal, beside the bodies of batches."""
-    return [decode_record(item[1:]) for item in journalled if item[:1] == _RECORD]
-
-
-def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each checkpoint that was cosigned."""
-    return ((record.size, record.root) for record in records if isinstance(record, Cosigned))
-
-
-def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
-    """Size and root of each stable checkpoint: the log was synced so far before it was written."""
-    stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
-    return ((certificate.size, certificate.root) for certificate in stable)
 
 
 def _body_record(batch: TransactionBatch, origin: int) -> bytes:

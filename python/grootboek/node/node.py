@@ -75,12 +75,14 @@ class Node:
         state: State,
         modules: Registry,
         *,
+        guard: Disk | None = None,
         listen: str | None = None,
         fresh: Callable[[], State] | None = None,
         failed: Callable[[BaseException], None],
     ) -> None:
         """Opens journal and ledger; raises Damaged, StorageError, KeyFileError and GenesisError.
 
+        ``guard``: the disk of the journal's marker where it is not ``disk``.
         ``fresh`` makes an empty state where the given one does not belong to the log.
         ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
         called once when the replica cannot go on; whatever it has promised is durable.
@@ -89,7 +91,7 @@ class Node:
         keys.check(genesis.replicas[me])
         self.me = me
         self.modules = modules
-        journal = Journal.open(disk)
+        journal = Journal.recover(disk, guard)
         self._ledger = Ledger.open(genesis, disk, state, modules, fresh)
         self.engine = Engine(genesis, me, keys.signing(), self._ledger, journal)
         self.mesh = Mesh(
