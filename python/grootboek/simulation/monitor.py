@@ -62,6 +62,8 @@ class Monitor:
             mine = _Block(ledger.seq, ledger.size, ledger.root)
             if self._blocks.setdefault(ledger.height, mine) != mine:
                 raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
+        if replica.engine.signers.refused:
+            raise Violation(f"PS4: replica {replica.me} would have contradicted itself but for its guard")
         if replica.engine.replica.learning and not (replica.forgetful or replica.flipped):
             raise Violation(f"PL1: replica {replica.me} believes to have forgotten what it has not")
         view = replica.engine.replica.view
