@@ -343,6 +343,8 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     stable: Certificate | None
     epoch: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     """Of which all of this is; ``stable`` may also be the certificate of the block that opened it."""
+    asking: bool = False
+    """Whether the sender does not vote yet: it asks for our STATUS, and for what we hold of its own votes."""
 
 
 class Suspect(Struct, frozen=True, array_like=True, tag=24):

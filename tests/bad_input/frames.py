@@ -60,7 +60,9 @@ class World:
         self, message: ProtocolMessage, *, by: int = FAULTY, epoch: int = 0, chain: Chain | None = None
     ) -> Signed:
         signers = Signers(chain or self.chain, epoch, by, self._keys[by])
-        return signers.message(encode(message))
+        signed = signers.message(encode(message))
+        assert signed is not None
+        return signed
 
     def envelope(self, message: ProtocolMessage, *, epoch: int = 0, chain: Chain | None = None) -> bytes:
         return encode(Envelope(self.signed(message, epoch=epoch, chain=chain)))

@@ -34,6 +34,7 @@ from grootboek.wire import (
     Prepared,
     PrePrepare,
     ProtocolMessage,
+    Status,
     ViewChange,
     decode,
     encode,
@@ -51,6 +52,8 @@ class Told:
     def __init__(self, me: int) -> None:
         self.core = CheckedReplica(Config(CHAIN, 0, me, 4, LIMITS), signer(me))
         self.effects: list[Effect] = list(self.core.start(Position(None, None), [], START_MS))
+        others = [peer for peer in range(4) if peer != me]
+        self.tell(*(Received(i, Status(0, active=True, executed=0, stable=None), None) for i in others))
 
     def tell(self, *events: Event) -> None:
         for event in events:

@@ -194,7 +194,7 @@ def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
     genesis, keys = found(plan.replicas, modules, limits=plan.limits)
     with small_files():
         journal = Journal.open(disk)
-        ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(*journal))
+        ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(journal[1]))
         engine = Engine(genesis, VICTIM, keys[VICTIM], ledger, journal)
         size = ledger.size
         frames = [frame for _, frame in engine.start(EPOCH_MS + 10_000).frames]

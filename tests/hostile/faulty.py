@@ -60,7 +60,9 @@ class Faulty:
     ) -> Signed:
         """``by``: another one's key is used only to make what that one has really said."""
         keys = self.cluster.keys[by]
-        return Signers(chain or self.chain, epoch, by, keys).message(encode(message))
+        signed = Signers(chain or self.chain, epoch, by, keys).message(encode(message))
+        assert signed is not None
+        return signed
 
     def cosign(
         self, size: int, root: bytes, *, epoch_key: int = FAULTY, chain: Chain | None = None

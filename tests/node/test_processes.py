@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from grootboek.modules.records import Anchor
 from grootboek.node import keystore
 from grootboek.node.keystore import Identity
 from grootboek.node.localnet import Localnet, create
+from grootboek.types import Limits
 from grootboek.webapi import NodeStatus
 
 KILLS = 50
@@ -94,6 +96,97 @@ async def assert_equal_logs(net: Localnet) -> None:
                 return
             await asyncio.sleep(0.2)
     pytest.fail(f"replicas differ: {[s if isinstance(s, GrootboekError) else s.size for s in status]}")
+
+
+# --- a lost disk, and an old one -----------------------------------------------------------------
+
+WINDOW = 8
+VICTIM = 3
+PATIENCE = 1_000
+
+
+@pytest.fixture
+def small_window(tmp_path: Path) -> Iterator[Localnet]:
+    """So that what may have been forgotten is soon passed. The victim's guard lies outside its directory."""
+    create(tmp_path / "net", modules=["parties", "records"], limits=Limits(window=WINDOW))
+    net = Localnet(tmp_path / "net")
+    with (net.replica_folder(VICTIM) / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('guard = "../elsewhere"\n')
+    (tmp_path / "net" / "elsewhere").mkdir()
+    (net.replica_folder(VICTIM) / "guard").rename(tmp_path / "net" / "elsewhere" / "guard")
+    try:
+        net.start()
+        yield net
+    finally:
+        net.stop()
+
+
+async def grow(net: Localnet, blocks: int) -> None:
+    """Wait until the load has made so many blocks."""
+    async with client_of(net, (net.genesis.replicas[0].name,)) as client:
+        start = await height(client)
+        for _ in range(PATIENCE):
+            if await height(client) >= start + blocks:
+                return
+            await asyncio.sleep(0.1)
+    pytest.fail(f"fewer than {blocks} blocks")
+
+
+async def height(client: AsyncClient) -> int:
+    (status,) = (await client.status()).values()
+    return status.height if isinstance(status, NodeStatus) else 0
+
+
+async def assert_votes(net: Localnet) -> None:
+    """With one of the others down, a quorum needs the victim's votes."""
+    net.kill(2)
+    async with client_of(net, tuple(net.genesis.replicas[k].name for k in (0, 1, VICTIM))) as client:
+        result = await client.submit(Anchor(key="with its vote", digest=bytes(32)))
+    assert result.outcomes == ("applied",)
+    await asyncio.to_thread(net.start, [2])
+    await assert_equal_logs(net)
+
+
+async def test_a_wiped_replica_rejoins_under_load_and_votes_again(small_window: Localnet) -> None:
+    net = small_window
+    load = Load(net)
+    running = asyncio.create_task(load.run())
+    await grow(net, 2 * WINDOW)
+    net.kill(VICTIM)
+    for path in net.replica_folder(VICTIM).iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    shutil.rmtree(net.folder / "elsewhere")
+    await asyncio.to_thread(net.start, [VICTIM])
+    await grow(net, 6 * WINDOW)
+    load.stop()
+    await running
+    await assert_votes(net)
+    async with client_of(net, (net.genesis.replicas[VICTIM].name,)) as client:
+        for identity, index in load.acknowledged.items():
+            assert (await client.receipt(identity)).index == index
+
+
+@pytest.mark.long
+async def test_an_old_copy_of_a_directory_is_noticed_and_learns(small_window: Localnet) -> None:
+    net = small_window
+    folder, image = net.replica_folder(VICTIM), net.folder / "image"
+    load = Load(net)
+    running = asyncio.create_task(load.run())
+    await grow(net, WINDOW)
+    net.kill(VICTIM)
+    shutil.copytree(folder, image)
+    await asyncio.to_thread(net.start, [VICTIM])
+    await grow(net, WINDOW)
+    net.kill(VICTIM)
+    shutil.rmtree(folder)
+    image.rename(folder)
+    await asyncio.to_thread(net.start, [VICTIM])
+    assert "the journal is given up" in (folder / "log.txt").read_text(encoding="utf-8")
+    await grow(net, 6 * WINDOW)
+    load.stop()
+    await running
+    await assert_votes(net)
 
 
 async def test_a_restart_of_all_continues_where_they_were(localnet: Localnet) -> None:

@@ -3,11 +3,13 @@
 import pytest
 
 from grootboek._core import verify
+from grootboek.consensus import Cosigned
 from grootboek.errors import Diverged
+from grootboek.node.guard import NOTHING
 from grootboek.node.signers import Signers
 from grootboek.notes import checkpoint_body, cosigned_bytes
 from grootboek.simulation.founding import found
-from grootboek.wire import Certificate, message_bytes
+from grootboek.wire import Certificate, Cosignature, Prepare, encode, message_bytes
 
 A, B = bytes(32), b"\x01" * 32
 GENESIS, KEYS = found(4, {})
@@ -42,8 +44,8 @@ def test_the_same_checkpoint_may_be_signed_again_with_a_new_time(signers: Signer
 
 
 def test_a_restart_remembers_the_highest(signers: Signers) -> None:
-    signers.restore(20, A)
-    signers.restore(10, B)
+    cosignature = Cosignature(1, 5, bytes(64))
+    signers.restore([Cosigned(2, 20, A, cosignature), Cosigned(1, 10, B, cosignature)], NOTHING)
     assert signers.cosign(19, B, 5) is None
     with pytest.raises(Diverged):
         signers.cosign(20, B, 5)
@@ -51,9 +53,11 @@ def test_a_restart_remembers_the_highest(signers: Signers) -> None:
 
 
 def test_messages_are_signed_by_the_voting_key_and_the_same_each_time(signers: Signers) -> None:
-    signed = signers.message(b"payload")
-    assert signed == signers.message(b"payload")
-    expected = message_bytes(CHAIN, 0, 1, b"payload")
+    payload = encode(Prepare(0, 1, A))
+    signed = signers.message(payload)
+    assert signed is not None
+    assert signed == signers.message(payload)
+    expected = message_bytes(CHAIN, 0, 1, payload)
     assert verify(GENESIS.replicas[1].voting_key, expected, signed.signature)
 
 

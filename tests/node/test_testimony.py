@@ -8,17 +8,24 @@ from grootboek.ledger import Registry
 from grootboek.modules.conduct import Conduct, Passed, passed_over
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
+from grootboek.node.signers import Signers
 from grootboek.simulation.byzantine import SLOW, Liar, Lies
-from grootboek.wire import Envelope, Evidence, Prepare, encode
+from grootboek.wire import Envelope, Evidence, Prepare, Signed, encode
 from tests.node.cluster import Cluster
 
 REGISTRY = Registry.of(Conduct, Parties, Records)
 
 
 def contradiction(cluster: Cluster, by: int, seq: int = 1) -> Evidence:
-    signers = cluster.engine(by).signers
-    one, other = (signers.message(encode(Prepare(0, seq, bytes([i]) * 32))) for i in (1, 2))
+    one, other = (_signed(cluster, by, Prepare(0, seq, bytes([i]) * 32)) for i in (1, 2))
     return pair(0, by, said(one), said(other))
+
+
+def _signed(cluster: Cluster, by: int, message: Prepare) -> Signed:
+    """By a signer that remembers nothing: a correct one's guard would refuse the second."""
+    signed = Signers(cluster.genesis.chain, 0, by, cluster.engine(by).signers.keys).message(encode(message))
+    assert signed is not None
+    return signed
 
 
 def convicted(cluster: Cluster, me: int) -> list[tuple[int, str, int]]:

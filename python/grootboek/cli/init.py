@@ -18,8 +18,10 @@ from cyclopts import App, Parameter
 from grootboek.cli.modules import find_module
 from grootboek.cli.options import Json
 from grootboek.cli.output import Outcome, facts
+from grootboek.disk import RealDisk
 from grootboek.errors import ConfigError, GenesisError, KeyFileError
 from grootboek.node import keystore
+from grootboek.node.journal import Journal
 from grootboek.types import Genesis, Party, ReplicaInfo
 
 __all__ = ["app"]
@@ -54,6 +56,7 @@ def replica(
     keys = keystore.ReplicaKeys.generate(name)
     half = keys.public(address, api)
     keystore.save(data / "keys", keys, _new_passphrase(passphrase_file))
+    Journal.found(RealDisk(data))
     _write(public, half)
     value = {"data": str(data), "keys": str(data / "keys"), "public": str(public)}
     return Outcome(

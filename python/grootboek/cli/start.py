@@ -18,6 +18,7 @@ def start(
     ] = None,
     data: Annotated[Path | None, Parameter(help="The data directory: log, journal, state, keys.")] = None,
     genesis: Annotated[Path | None, Parameter(help="The ledger's genesis file.")] = None,
+    guard: Annotated[Path | None, Parameter(help="The folder of the signer's guard (default: data).")] = None,
     replica: Annotated[
         str | None, Parameter(help="Its name in the genesis file (default: its key file's).")
     ] = None,
@@ -43,6 +44,7 @@ def start(
     flags: dict[str, object] = {
         "data": data,
         "genesis": genesis,
+        "guard": guard,
         "replica": replica,
         "listen": listen,
         "api": api,

@@ -26,6 +26,9 @@ def verify(
         Path | None,
         Parameter(env_var="GROOTBOEK_GENESIS", help="The genesis file (default: genesis.json beside DIR)."),
     ] = None,
+    guard: Annotated[
+        Path | None, Parameter(help="The folder of the replica's guard, where it is not DIR.")
+    ] = None,
     json: Json = False,
 ) -> Outcome:
     """Audit everything in a data directory: nothing in it is believed, all is computed again.
@@ -43,12 +46,13 @@ def verify(
     founding = Ledger(genesis=genesis or folder.parent / "genesis.json").load_genesis()
     with _unused(folder), progress("auditing entries") as step:
         disk = RealDisk(folder)
-        promises = journal.check(disk)
+        beside = RealDisk(guard) if guard else disk
+        promises = journal.check(disk, beside)
         if promises.damage:
             raise promises.damage[0]
-        if not disk.size(journal.MARKER):
+        if not beside.size(journal.MARKER):
             raise _without_journal(folder, disk)
-        promised = records_in(journal.records(disk))
+        promised = records_in(journal.records(disk, beside))
         report = audit(
             founding,
             disk,

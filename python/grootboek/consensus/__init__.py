@@ -37,11 +37,24 @@ from grootboek.consensus.events import (
     Submitted,
     TimerFired,
 )
-from grootboek.consensus.records import Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
+from grootboek.consensus.records import (
+    Accepted,
+    Amnesia,
+    Cosigned,
+    EnteredView,
+    LeftView,
+    OpenedEpoch,
+    Record,
+    StableCheckpoint,
+    Voted,
+    decode_record,
+)
 from grootboek.consensus.replica import Replica
 
 __all__ = [
+    "Accepted",
     "Accuse",
+    "Amnesia",
     "Broadcast",
     "CatchUp",
     "CaughtUp",
@@ -52,10 +65,12 @@ __all__ = [
     "Config",
     "Cosigned",
     "Effect",
+    "EnteredView",
     "Event",
     "Execute",
     "Executed",
     "FetchBodies",
+    "LeftView",
     "Listed",
     "Obligation",
     "OpenedEpoch",
@@ -75,5 +90,6 @@ __all__ = [
     "Submitted",
     "Timer",
     "TimerFired",
+    "Voted",
     "decode_record",
 ]

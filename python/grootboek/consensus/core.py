@@ -62,7 +62,7 @@ class Core:
     """State and output. The parts above add one group of rules each."""
 
     def __init__(  # noqa: PLR0915  # one line for each part of the state
-        self, config: Config, sign: Callable[[bytes], Signed]
+        self, config: Config, sign: Callable[[bytes], Signed | None]
     ) -> None:
         self.config = config
         self.quorum = config.quorum
@@ -184,8 +184,8 @@ class Core:
         if to != self.config.me:
             self.emit(Send(to, Envelope(signed)))
 
-    def sign(self, message: ProtocolMessage) -> Signed:
-        """The message under this replica's voting key."""
+    def sign(self, message: ProtocolMessage) -> Signed | None:
+        """The message under this replica's voting key; None where its guard refuses: then it is not said."""
         return self._sign(encode(message))
 
     def accuse(self, first: Signed | None, second: Signed) -> None:

@@ -1,9 +1,12 @@
 """The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
 
+from msgspec.structs import replace
+
 from grootboek import evidence
-from grootboek.consensus.core import Core, Known
+from grootboek.consensus.core import Known
 from grootboek.consensus.effects import Accuse, CatchUp, Certified, Execute, FetchBodies, Timer
 from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
+from grootboek.consensus.learning import Learning
 from grootboek.consensus.newview import proposal_in
 from grootboek.consensus.records import Accepted, Cosigned, HoldsPrepared, Voted
 from grootboek.consensus.slots import Slot
@@ -26,7 +29,7 @@ PROMPT = 2
 """How many of them it makes at once, however small; beyond that only full ones."""
 
 
-class Ordering(Core):
+class Ordering(Learning):
     """Adds the three phases, execution in order, and L that follows the certificates."""
 
     # --- proposing -------------------------------------------------------------------------------
@@ -54,7 +57,10 @@ class Ordering(Core):
             full = sum(self.known[digest].transactions for digest in batches)
             if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
-            self.accept(self.sign(PrePrepare(self.view, seq, self.now, batches)))
+            proposal = self.sign(PrePrepare(self.view, seq, self.now, batches))
+            if proposal is None:
+                return
+            self.accept(proposal)
 
     def owed(self) -> bool:
         """Whether a correct primary, seeing what this replica sees, would propose at once."""
@@ -110,22 +116,27 @@ class Ordering(Core):
 
         O may reach beyond the window of a replica whose log is behind: such a proposal has its slot at
         once, so that nothing else is proposed or accepted there, and its vote when the window moves.
+        What is certified needs no vote: it comes by transfer, and this replica may have voted on it before
+        its memory began.
         """
         value, signed = slot.value, slot.pre_prepare
-        if not (self.active and self.config.votes) or slot.voted or value is None or signed is None:
+        if self.silent or not self.active or slot.voted or value is None or signed is None:
             return
-        if not (self.within(value.seq) and self.holds(value)):
+        if not (self.within(value.seq) and self.holds(value)) or value.seq <= self.certified_seq:
             return
-        slot.voted = True
-        self.persist(Accepted(signed))
         if signed.sender == self.config.me:
+            self.persist(Accepted(signed))
             self.tell(signed)
         else:
             prepare = Prepare(value.view, value.seq, slot.digest)
             mine = self.sign(prepare)
+            if mine is None:
+                return
             slot.add_prepare(self.config.me, prepare, mine)
+            self.persist(Accepted(signed))
             self.persist(Voted(mine))
             self.tell(mine)
+        slot.voted = True
         self.progress(slot)
 
     # --- PREPARE and COMMIT ----------------------------------------------------------------------
@@ -151,18 +162,27 @@ class Ordering(Core):
         """COMMIT when prepared, execute when committed."""
         if not self.active:
             return
-        if not slot.committing and (certificate := slot.prepared(self.quorum.quorum)) is not None:
-            slot.committing = True
-            slot.certificate, slot.certificate_view = certificate, self.view
-            commit = Commit(self.view, slot.seq, slot.digest)
-            mine = self.sign(commit)
-            slot.add_commit(self.config.me, commit, mine)
-            self.persist(HoldsPrepared(certificate))
-            self.persist(Voted(mine))
-            self.tell(mine)
+        if not (self.silent or slot.committing):
+            self.commit(slot)
         if slot.decided is None and slot.committed(self.quorum.quorum):
             slot.decided = slot.value
             self.execute_next()
+
+    def commit(self, slot: Slot) -> None:
+        """COMMIT, once the value is prepared."""
+        certificate = slot.prepared(self.quorum.quorum)
+        if certificate is None:
+            return
+        commit = Commit(self.view, slot.seq, slot.digest)
+        mine = self.sign(commit)
+        if mine is None:
+            return
+        slot.committing = True
+        slot.certificate, slot.certificate_view = certificate, self.view
+        slot.add_commit(self.config.me, commit, mine)
+        self.persist(HoldsPrepared(certificate))
+        self.persist(Voted(mine))
+        self.tell(mine)
 
     # --- execution -------------------------------------------------------------------------------
 
@@ -196,6 +216,9 @@ class Ordering(Core):
 
     def cosign(self, event: Executed) -> None:
         """Tell our cosignature of the last block, and count it."""
+        if self.silent:
+            self.withheld = event
+            event = replace(event, cosignature=None)
         if event.cosignature is not None:
             self.cosigned = Cosigned(event.seq, event.size, event.root, event.cosignature)
             self.persist(self.cosigned)

@@ -6,10 +6,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from grootboek.wire import Certificate, Cosignature, Digest, Prepared, Seq, Signed, Size, decode
+from grootboek.wire import Certificate, Cosignature, Digest, Prepared, Seq, Signed, Size, View, decode
 
 __all__ = [
     "Accepted",
+    "Amnesia",
     "Cosigned",
     "EnteredView",
     "HoldsPrepared",
@@ -67,13 +68,34 @@ class StableCheckpoint(Struct, frozen=True, array_like=True, tag=7):
     certificate: Certificate
 
 
-class OpenedEpoch(Struct, frozen=True, array_like=True, tag=8):
+class Amnesia(Struct, frozen=True, array_like=True, tag=8):
+    """It may have forgotten votes: none from here on, until L reaches ``bound``, and none below ``view``.
+
+    A later one replaces it.
+    """
+
+    view: View
+    bound: Seq | None
+    """At least every sequence number that it may have voted for; None while that is not known."""
+
+
+class OpenedEpoch(Struct, frozen=True, array_like=True, tag=9):
     """What follows was said in this epoch; what came before, in earlier ones."""
 
     epoch: Annotated[int, Meta(ge=1, lt=2**53)]
 
 
-Record = Accepted | Voted | HoldsPrepared | LeftView | EnteredView | Cosigned | StableCheckpoint | OpenedEpoch
+Record = (
+    Accepted
+    | Voted
+    | HoldsPrepared
+    | LeftView
+    | EnteredView
+    | Cosigned
+    | StableCheckpoint
+    | Amnesia
+    | OpenedEpoch
+)
 
 _records: typing.Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
 

@@ -23,6 +23,7 @@ from grootboek.consensus.events import (
 from grootboek.consensus.newview import proposal_in, view_change_in
 from grootboek.consensus.records import (
     Accepted,
+    Amnesia,
     Cosigned,
     EnteredView,
     HoldsPrepared,
@@ -37,6 +38,8 @@ from grootboek.wire import (
     Certificate,
     Checkpoint,
     Commit,
+    Envelope,
+    Frame,
     NewView,
     Prepare,
     PrePrepare,
@@ -56,7 +59,7 @@ __all__ = ["Replica"]
 class Replica(Suspecting):
     """Feed it events with ``handle``; perform the effects in their order."""
 
-    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """See ViewChanging."""
         super().__init__(config, sign)
         self.turn = 0
@@ -71,6 +74,8 @@ class Replica(Suspecting):
         self.pace.tick(now)
         low, done = self.low, (self.executed, self.checkpoints.size)
         self._dispatch(event)
+        if self.wakes():
+            self._begin()
         if self.low > low:
             self.vote_waiting()
         self.propose()
@@ -118,7 +123,12 @@ class Replica(Suspecting):
                 self._signed(message, event.signed)
 
     def _signed(self, message: ProtocolMessage, signed: Signed) -> None:
+        if signed.sender == self.config.me:
+            self._on_own(message, signed)
+            return
         match message:
+            case Prepare() | Commit() | PrePrepare() if self.learning:
+                pass  # it follows certificates
             case Prepare() | Commit() | PrePrepare() if self._early(message):
                 self._keep_early(message, signed)
             case Prepare():
@@ -142,6 +152,8 @@ class Replica(Suspecting):
         match message:
             case Checkpoint(size):
                 return size <= self.checkpoints.size
+            case Prepare() | Commit() | PrePrepare() if self.learning and sender != self.config.me:
+                return True
             case Prepare(view, seq) | Commit(view, seq) if seq <= self.low:
                 return view == self.view
             case Prepare(view, seq):
@@ -183,16 +195,28 @@ class Replica(Suspecting):
 
     def status(self) -> Status:
         """What this replica has: peers answer with what it lacks."""
-        return Status(self.view, self.active, self.executed, self.stable, self.config.epoch)
+        epoch = self.config.epoch
+        return Status(self.view, self.active, self.executed, self.stable, epoch, asking=self.silent)
+
+    def greet(self, peer: int) -> list[Frame]:
+        """For a peer that may have forgotten: the votes of its own that are held here, then our STATUS."""
+        slots = [slot for _, slot in sorted(self.slots.items())]
+        held = [signed for slot in slots for signed in slot.signed_by(peer)]
+        held += [signed for key, (_, signed) in self.early.items() if key[0] == peer]
+        held += [wish[1] for wish in (self.wanted.get(peer),) if wish is not None]
+        if self.opening is not None and self.opening.sender == peer:
+            held.append(self.opening)
+        return [*(Envelope(signed) for signed in held), self.status()]
 
     def on_status_timer(self) -> None:
         """Ask and tell again, for as long as something is missing here or unheard of there.
 
-        An observer is told nothing by itself, so it asks for ever.
+        An observer and a learner are told nothing by themselves, so they ask for ever.
         """
-        if not self.config.votes:
-            self.broadcast(self.status())
-            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms)
+        if self.silent:
+            self.find_bound()
+            self._ask_everybody()
+            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
             return
         if not self.active or self.ordering_work() or self.checkpoints.ahead(self.size):
             if not self.active or self.executed == self.asked_at:
@@ -230,14 +254,16 @@ class Replica(Suspecting):
             self.learn(message.stable, sender)
         if sender == self.config.me:
             return
+        self.hear(sender, message)
         behind = message.view < self.view or (
             message.view == self.view and self.active and not message.active
         )
         if behind:
             self._help_into_view(sender)
         size = 0 if message.stable is None else message.stable.size
-        if (behind or size < self.checkpoints.size) and self.may_answer(sender):
-            self.emit(Send(sender, self.status()))
+        if (behind or size < self.checkpoints.size or message.asking) and self.may_answer(sender):
+            for frame in self.greet(sender) if message.asking else [self.status()]:
+                self.emit(Send(sender, frame))
         self._help_order(sender, message)
 
     def may_answer(self, peer: int) -> bool:
@@ -266,10 +292,60 @@ class Replica(Suspecting):
                 for signed in slot.told_by(self.config.me):
                     self.send_signed(peer, signed)
 
+    # --- amnesia ---------------------------------------------------------------------------------
+
+    def _on_own(self, message: ProtocolMessage, signed: Signed) -> None:
+        """A peer shows us a message of our own: is it one that we remember?"""
+        seq = 0 if isinstance(message, ViewChange | NewView) else message.seq
+        if self.learning:
+            self.shown(message.view, seq)
+        elif message.view > self.view or (message.view == self.view and not self._said(message, signed)):
+            self.forget_votes(message.view)
+
+    def _said(self, message: ProtocolMessage, signed: Signed) -> bool:
+        """Whether the journal has, or had, this message of ours about the view that we are in, or want."""
+        if self.amnesia is not None and isinstance(message, ViewChange | NewView):
+            return message.view <= self.amnesia.view or self._said_of_view(message, signed)
+        if isinstance(message, ViewChange | NewView):
+            return self._said_of_view(message, signed)
+        if message.seq <= max(self.low, self.bound):
+            return True
+        slot = self.slots.get(message.seq)
+        return slot is not None and any(s.payload == signed.payload for s in slot.signed_by(self.config.me))
+
+    def _said_of_view(self, message: ViewChange | NewView, signed: Signed) -> bool:
+        if isinstance(message, NewView):
+            return self.active and self.opening is not None and self.opening.payload == signed.payload
+        mine = self.wanted.get(self.config.me)
+        return self.active or (mine is not None and mine[1].payload == signed.payload)
+
+    def _begin(self) -> None:
+        """From here on this replica votes: on all that it was silent about."""
+        last = self.withheld
+        if last is not None and self.bound < last.seq == self.executed:
+            self.cosign(last)
+        if self.opening is not None and self.active:
+            opening = decode(protocol_messages, self.opening.payload)
+            if isinstance(opening, NewView):
+                self.accept_all(opening)
+        mine = self.wanted.get(self.config.me)
+        if not self.active and (mine is None or mine[0].view < self.view):
+            self.start_timer(Timer.NEW_VIEW, self.patience())  # it cannot ask again for the view it waits for
+        for slot in list(self.slots.values()):
+            self.progress(slot)
+        self.vote_waiting()
+        self.announce()
+        self.execute_next()
+
     # --- recovery --------------------------------------------------------------------------------
 
-    def start(self, position: Position, records: Sequence[Record], now: int) -> list[Effect]:
-        """Begin, or go on where the journal ends: one code path."""
+    def start(
+        self, position: Position, records: Sequence[Record], now: int, lost: Amnesia | None = None
+    ) -> list[Effect]:
+        """Begin, or go on where the journal ends: one code path.
+
+        ``lost``: what the driver knows where ``records`` are not all that this replica has said.
+        """
         self.now = now
         last = position.last
         if last is not None:
@@ -279,15 +355,18 @@ class Replica(Suspecting):
             self._recall_stable(position.certificate)
         for record in records:
             self._recall(record)
+        if lost is not None:
+            self.recall_amnesia(lost)
+            self.remember_amnesia()
         if last is not None:
             if last.closes:
                 self.close(last.seq)
             self.cosign(last)
         self.forget()
+        if self.wakes():
+            self._begin()
         self.broadcast(self.status())
         self.ask_soon()
-        for slot in list(self.slots.values()):
-            self.progress(slot)
         self.announce()
         self.execute_next()
         return self.taken()
@@ -297,6 +376,8 @@ class Replica(Suspecting):
         records: list[Record] = []
         if self.durable is not None:
             records.append(StableCheckpoint(self.durable))
+        if self.amnesia is not None:
+            records.append(self.amnesia)
         if self.opening is not None:
             records.append(EnteredView(self.opening))
         mine = self.wanted.get(self.config.me)
@@ -332,6 +413,8 @@ class Replica(Suspecting):
                     slot.certificate, slot.certificate_view = certificate, value.view
             case Cosigned():
                 self.cosigned = record
+            case Amnesia():
+                self.recall_amnesia(record)
 
     def _recall_stable(self, certificate: Certificate) -> None:
         """It was journalled, or written, after the log was synced up to it."""

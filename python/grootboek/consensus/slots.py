@@ -81,6 +81,12 @@ class Slot:
         """Whether q COMMITs name the proposal."""
         return self.voted and sum(c.digest == self.digest for c, _ in self.commits.values()) >= quorum
 
+    def signed_by(self, sender: int) -> list[Signed]:
+        """What ``sender`` has signed of this slot in this view."""
+        votes = (self.prepares.get(sender), self.commits.get(sender))
+        proposal = [self.pre_prepare] if self.pre_prepare is not None else []
+        return [s for s in proposal if s.sender == sender] + [vote[1] for vote in votes if vote is not None]
+
     def told_by(self, me: int) -> list[Signed]:
         """What this replica can tell again: the proposal, and its own votes."""
         votes = (self.prepares.get(me), self.commits.get(me))

@@ -15,7 +15,7 @@ __all__ = ["ViewChanging"]
 class ViewChanging(Ordering):
     """Adds VIEW-CHANGE, NEW-VIEW and the timers that lead to them."""
 
-    def __init__(self, config: Config, sign: Callable[[bytes], Signed]) -> None:
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """``sign(payload)`` puts this replica's voting key under a message: Ed25519 is deterministic."""
         super().__init__(config, sign)
         self.wanted: dict[int, tuple[ViewChange, Signed]] = {}
@@ -50,7 +50,7 @@ class ViewChanging(Ordering):
 
     def leave_for(self, view: int) -> None:
         """Leave all views below ``view``: no vote in them from here on."""
-        if not self.config.votes:
+        if self.silent:
             return
         self.failures += 1
         self.view, self.active = view, False
@@ -62,10 +62,11 @@ class ViewChanging(Ordering):
         )
         message = ViewChange(view, self.durable, prepared)
         signed = self.sign(message)
-        self.persist(LeftView(signed))
-        self.tell(signed)
         self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
-        self.consider(self.config.me, message, signed)
+        if signed is not None:
+            self.persist(LeftView(signed))
+            self.tell(signed)
+            self.consider(self.config.me, message, signed)
 
     # --- VIEW-CHANGE -----------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class ViewChanging(Ordering):
         The others give it time from when q replicas want that view or a higher one: whoever went
         further has left this one, too, and would else be waited for without end.
         """
-        if self.active:
+        if self.active or self.silent:
             return
         if self.primary == self.config.me:
             chosen = [wish for _, wish in sorted(self.wanted.items()) if wish[0].view == self.view]
@@ -113,9 +114,12 @@ class ViewChanging(Ordering):
             self.start_timer(Timer.NEW_VIEW, self.patience())
 
     def _open(self, chosen: list[tuple[ViewChange, Signed]]) -> None:
-        signed = tuple(self.sign(value) for value in proposals(self.view, [m for m, _ in chosen]))
+        forced = [self.sign(value) for value in proposals(self.view, [m for m, _ in chosen])]
+        signed = tuple(value for value in forced if value is not None)
         message = NewView(self.view, tuple(s for _, s in chosen), signed)
-        self.enter(message, self.sign(message))
+        opening = self.sign(message) if len(signed) == len(forced) else None
+        if opening is not None:
+            self.enter(message, opening)
 
     # --- NEW-VIEW --------------------------------------------------------------------------------
 
@@ -137,10 +141,15 @@ class ViewChanging(Ordering):
             self.tell(signed)
         if stable is not None:
             self.learn(stable, signed.sender)
-        for proposal in message.pre_prepares:
-            if proposal_in(proposal).seq > self.low:
-                self.accept(proposal)
+        self.accept_all(message)
         self.ask_soon()
+
+    def accept_all(self, message: NewView) -> None:
+        """Take the proposals of O that are not taken yet."""
+        for proposal in message.pre_prepares:
+            seq = proposal_in(proposal).seq
+            if seq > self.low and self.slot(seq).pre_prepare is None:
+                self.accept(proposal)
 
     def adopt_view(self, message: NewView, signed: Signed) -> Certificate | None:
         """Be in the view: votes of older views are gone, prepared certificates and decisions stay.

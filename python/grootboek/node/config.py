@@ -34,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The data directory: log, journal, state, keys."""
     genesis: Path
     """The ledger's genesis file."""
+    guard: Path | None = None
+    """The folder of the signer's guard, best on another disk, and never in a backup; by default ``data``."""
     replica: str | None = None
     """The replica's name in the genesis file; by default the name in its key file."""
     listen: str | None = None
@@ -57,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 KEYS: Final = Settings.__struct_fields__
 _ADDRESSES: Final = ("listen", "api", "metrics")
-_PATHS: Final = ("data", "genesis", "passphrase_file")
+_PATHS: Final = ("data", "genesis", "guard", "passphrase_file")
 
 
 def load(path: Path | None, env: Mapping[str, str], flags: Mapping[str, object]) -> Settings:

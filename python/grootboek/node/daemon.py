@@ -95,6 +95,7 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
         RealDisk(settings.data),
         _open_state(settings.data / "state"),
         Registry.discover(),
+        guard=RealDisk(settings.guard) if settings.guard else None,
         listen=settings.listen,
         fresh=partial(_fresh_state, settings.data / "state"),
         failed=end,

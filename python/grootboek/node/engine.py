@@ -9,10 +9,13 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from grootboek import consensus
 from grootboek._core import TransactionBatch
 from grootboek.consensus import (
     Accuse,
+    Amnesia,
     Broadcast,
     CaughtUp,
     Certified,
@@ -45,6 +48,7 @@ from grootboek.node.bodies import Bodies
 from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
 from grootboek.node.counters import Counters
 from grootboek.node.gate import Gate
+from grootboek.node.guard import High
 from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import (
@@ -52,9 +56,9 @@ from grootboek.node.journalled import (
     EVIDENCE,
     RECORD,
     body_record,
-    cosigned_in,
-    durable_in,
     evidence_in,
+    forgotten,
+    loss,
     records_in,
     said_in,
 )
@@ -100,6 +104,8 @@ KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
+KEPT_WINDOWS = 8
+"""Of how many windows of sequence numbers the signers' guard remembers each vote."""
 
 
 class Engine:
@@ -117,26 +123,23 @@ class Engine:
         journal: tuple[Journal, Sequence[bytes]],
         seat_in: Callable[[Epoch], tuple[int, Keys]] | None = None,
     ) -> None:
-        """``journal``: what ``Journal.open`` returned. Call ``start`` next.
+        """``journal``: what ``Journal.recover`` returned. Call ``start`` next.
 
         ``me`` and ``keys`` are those of the ledger's last epoch. An index of n or above is an observer's:
         it follows the ledger and has no vote. ``seat_in`` gives both for a later epoch; by default they
         stay as they are.
 
-        Raises Damaged where the journal is gone while the log holds blocks, or where the log ends before
-        what the journal says was durable: this replica has voted on what it cannot know any more, so it
-        must not vote again under the same keys.
+        Raises Damaged where this replica has forgotten votes, and the others are too few to do without it.
         """
         self.journal, items = journal
         self._recovered = [item for item in items if item[:1] == BODY]
         self._records = records_in(items)
-        if self.journal.created and ledger.height:
-            raise Damaged("the journal is gone: this replica cannot know what it has voted", where="journal")
-        opened = ledger.epochs.last.start
-        durable = max((opened, *(size for size, _ in durable_in(self._records))))
-        if durable > ledger.size:
-            detail = f"the log ends after {ledger.size} entries; {durable} were durable, says the journal"
-            raise Damaged(detail, where="log")
+        opened = ledger.epochs.last
+        self._began = self.journal.high
+        self._lost = loss(self.journal.high, self._records, ledger)
+        if self._lost is not None and opened.quorum.n <= opened.quorum.quorum:
+            detail = "this replica has forgotten what it has signed, and the others are no quorum"
+            raise Damaged(detail, where="journal")
         self.genesis = genesis
         self.ledger = ledger
         self.limits = genesis.limits
@@ -165,7 +168,9 @@ class Engine:
         self.me = me
         n = self.epoch.quorum.n
         config = Config(chain=self.genesis.chain, epoch=self.epoch.number, me=me, n=n, limits=self.limits)
-        self.signers = Signers(self.genesis.chain, self.epoch.number, me, keys)
+        self.signers = Signers(
+            self.genesis.chain, self.epoch.number, me, keys, KEPT_WINDOWS * self.limits.window
+        )
         self.gate = Gate(self.genesis, self.epoch, self._opened, self.counters)
         self.replica = self.core(config, self.signers.message)
 
@@ -181,9 +186,9 @@ class Engine:
         """Recover from the journal, or begin: one code path."""
         events = [event for item in self._recovered for event in self._recovered_body(item)]
         records, self._records, self._recovered = self._records, [], []
-        for size, root in cosigned_in(records):
-            self.signers.restore(size, root)
-        effects = self.replica.start(self._position(now), said_in(self.epoch.number, records), now)
+        self.signers.restore(records if self._lost is None else [*records, self._lost], self._high)
+        said = said_in(self.epoch.number, records)
+        effects = self.replica.start(self._position(now), said, now, self._lost)
         out = Outbox()
         out.sync = True
         return self._turn(events, now, out, effects)
@@ -240,7 +245,8 @@ class Engine:
         """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
         self.reachable.add(peer)
         out = Outbox()
-        out.send(peer, self.replica.status())
+        for frame in self.replica.greet(peer):
+            out.send(peer, frame)
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
         for evidence in self.testimony.evidence:
@@ -298,9 +304,14 @@ class Engine:
         due = False
         for effect in effects:
             if isinstance(effect, Persist | Remember):
+                if isinstance(effect.record, Amnesia):
+                    self.signers.forget(effect.record)
                 self.journal.append(RECORD + encode(effect.record))
                 due = due or isinstance(effect, Persist)
         if due:
+            amnesia = self.replica.amnesia
+            known = amnesia is None or amnesia.bound is not None
+            self.journal.high = self.signers.high if known else None
             self.journal.sync()
             self.counters.journal_syncs += 1
 
@@ -375,9 +386,10 @@ class Engine:
         before = self.epoch
         self.ledger.hand_over(certificate)
         after = self.ledger.epochs.last
-        cosigned = self.signers.cosigned
+        self._lost = self._forgotten_in(after.number)
+        high = self.signers.high
         self._enter(*self._seat_in(after))
-        self.signers.restore(*cosigned)
+        self.signers.restore([] if self._lost is None else [self._lost], replace(high, view=0, seq=0))
         self.testimony.enter(self.signers.keys.voting)
         self.reachable.clear()
         self._elsewhere.clear()
@@ -387,10 +399,23 @@ class Engine:
         out = Outbox()
         for timer in (*Timer, TRANSFER_TIMER):
             out.stop(timer)
-        effects = self.replica.start(self._position(now), (), now)
+        effects = self.replica.start(self._position(now), (), now, self._lost)
         self._rewrite()
         events = [self._submitted(body.batch, body.origin) for body in self.bodies.needed(self.ledger.seq)]
         return self._turn(events, now, out, effects)
+
+    @property
+    def _high(self) -> High | None:
+        """How far was signed in this epoch, as far as the marker tells."""
+        high = self.journal.high
+        if high is None or high.epoch >= self.epoch.number:
+            return high
+        return replace(high, epoch=self.epoch.number, view=0, seq=0)
+
+    def _forgotten_in(self, epoch: int) -> Amnesia | None:
+        """Whoever did not know, or not remember, what it signed when it started may have been here before."""
+        known = self._began
+        return forgotten(known, epoch) if known is None or known.epoch >= epoch else None
 
     def _of_another_epoch(self, sender: int, frame: Frame, out: Outbox) -> bool:
         """Whether the frame belongs to another epoch, so that it says nothing here.

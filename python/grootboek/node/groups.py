@@ -7,8 +7,9 @@ A group, all integers big-endian::
 
 The payload is records, each behind its length in 4 bytes. Group numbers start with 1 and have no gap.
 A slot of the marker is ``"grootboek/1 marker\n\n" | number: 8 | first kept group: 8 | digest of group
-number: 32 | digest of all this: 32``, padded with zeros to 4096 bytes, so that one torn slot never
-touches a disk block of the other.
+number: 32 | epoch, view, sequence number, log size: 8 each | digest of all this: 32``, padded with zeros to
+4096 bytes, so that one torn slot never touches a disk block of the other. The four are how far the replica
+has signed (``guard``), or all ones where that is not known.
 """
 
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from grootboek._core import digest
+from grootboek.node.guard import NOTHING, High
 
 __all__ = [
     "EMPTY",
@@ -34,6 +36,8 @@ _SLOT: Final = b"grootboek/1 marker\n\n"
 _DIGEST_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_GROUP) + 8 + 4 + _DIGEST_BYTES
 _SLOT_FIELDS: Final = len(_SLOT) + 8 + 8 + _DIGEST_BYTES
+_HIGH_BYTES: Final = 4 * 8
+_UNKNOWN: Final = b"\xff" * _HIGH_BYTES
 SLOT_BYTES: Final = 4096
 
 
@@ -56,10 +60,12 @@ class Mark(Struct, frozen=True):
     """Its digest."""
     first: int
     """The first group of the oldest segment that is kept."""
+    high: High | None
+    """How far the replica has signed; None where that is not known."""
 
 
-EMPTY: Final = Mark(number=0, digest=bytes(_DIGEST_BYTES), first=1)
-"""The mark of a new journal."""
+EMPTY: Final = Mark(number=0, digest=bytes(_DIGEST_BYTES), first=1, high=NOTHING)
+"""The mark of a new journal, of keys that have signed nothing."""
 
 
 def encode_group(number: int, previous: bytes, records: list[bytes]) -> tuple[bytes, bytes]:
@@ -105,6 +111,7 @@ def split_records(payload: bytes) -> list[bytes]:
 def encode_slot(mark: Mark) -> bytes:
     """One slot of the marker."""
     fields = _SLOT + mark.number.to_bytes(8, "big") + mark.first.to_bytes(8, "big") + mark.digest
+    fields += _UNKNOWN if mark.high is None else _high_bytes(mark.high)
     return (fields + digest(fields)).ljust(SLOT_BYTES, b"\0")
 
 
@@ -112,5 +119,15 @@ def decode_slot(slot: bytes) -> Mark | None:
     """What a slot says; None unless it is whole."""
     number, first = slot[len(_SLOT) :][:8], slot[len(_SLOT) + 8 :][:8]
     last = slot[len(_SLOT) + 16 : _SLOT_FIELDS]
-    mark = Mark(int.from_bytes(number, "big"), last, int.from_bytes(first, "big"))
+    high = _high_in(slot[_SLOT_FIELDS : _SLOT_FIELDS + _HIGH_BYTES])
+    mark = Mark(int.from_bytes(number, "big"), last, int.from_bytes(first, "big"), high)
     return mark if len(last) == _DIGEST_BYTES and encode_slot(mark) == slot else None
+
+
+def _high_bytes(high: High) -> bytes:
+    return b"".join(number.to_bytes(8, "big") for number in (high.epoch, high.view, high.seq, high.size))
+
+
+def _high_in(data: bytes) -> High | None:
+    epoch, view, seq, size = (int.from_bytes(data[at : at + 8], "big") for at in range(0, _HIGH_BYTES, 8))
+    return None if data == _UNKNOWN else High(epoch, view, seq, size)

@@ -11,7 +11,9 @@ import re
 from collections import deque
 from typing import Final, Self
 
+import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from grootboek.disk import Disk
 from grootboek.errors import Damaged, StorageError
@@ -26,16 +28,21 @@ from grootboek.node.groups import (
     split_records,
 )
 
-__all__ = ["MARKER", "Journal", "Report", "check", "records"]
+__all__ = ["GUARD", "MARKER", "Journal", "Report", "check", "records"]
 
 FOLDER: Final = "journal"
-MARKER: Final = "journal/marker"
+GUARD: Final = "guard"
+MARKER: Final = "guard/marker"
+"""What was promised, and how far was signed: on a disk of its own where the operator gives it one."""
 SEGMENT_BYTES: Final = 4 << 20
 """A group that would begin at or beyond this offset begins a new segment instead."""
 
 
 _DIGITS: Final = 16
+_SLOTS: Final = 2
 _SEGMENT: Final = re.compile(f"[0-9]{{{_DIGITS}}}")
+
+log = structlog.get_logger("grootboek.journal")
 
 
 class Report(Struct, frozen=True):
@@ -59,41 +66,67 @@ class Journal:
     is known only after the next ``open``.
     """
 
-    def __init__(self, disk: Disk, scan: "_Scan") -> None:
+    def __init__(self, disk: Disk, guard: Disk, scan: "_Scan") -> None:
         """Use ``open``."""
         self._disk = disk
-        self._mark = Mark(scan.number, scan.digest, scan.mark.first)
+        self._guard = guard
+        self.high = scan.mark.high
+        """How far was signed, the group that is written next included; None where that is not known."""
+        self._mark = Mark(scan.number, scan.digest, scan.mark.first, self.high)
         self._slot = scan.slot
         self._segments = scan.segments
         self._records: deque[bytes] = deque()
         self._next = scan.number + 1
         self._wanted_first = scan.mark.first
         self._failure: StorageError | None = None
-        self.created = False
-        """Whether ``open`` found no journal and made one: what was promised before, if ever, is gone."""
         self.syncs = 0
         """How many groups this process has made durable."""
 
+    @staticmethod
+    def found(guard: Disk) -> None:
+        """Attest that the keys are new and have signed nothing; never where a marker is."""
+        if not guard.size(MARKER):
+            guard.write(MARKER, encode_slot(EMPTY) * 2)
+
     @classmethod
-    def open(cls, disk: Disk) -> tuple[Self, list[bytes]]:
+    def recover(cls, disk: Disk, guard: Disk | None = None) -> tuple[Self, list[bytes]]:
+        """As ``open``; a journal that is damaged, or older than its marker says, is given up for a new one.
+
+        The new one knows how far was signed, or that it does not know (``high``); nothing else.
+        """
+        try:
+            return cls.open(disk, guard)
+        except Damaged as error:
+            log.error("the journal is given up", reason=str(error))  # noqa: TRY400  # no traceback
+        guard = guard or disk
+        marks = [mark for mark in _marks(guard) if mark is not None]
+        # A slot that is not whole may have been the newer one: then nobody knows how far was signed.
+        high = max(marks, key=lambda mark: mark.number).high if len(marks) == _SLOTS else None
+        for segment in _segments(disk):
+            disk.remove(_name(segment))
+        guard.write(MARKER, encode_slot(replace(EMPTY, high=high)) * _SLOTS)
+        return cls.open(disk, guard)
+
+    @classmethod
+    def open(cls, disk: Disk, guard: Disk | None = None) -> tuple[Self, list[bytes]]:
         """The journal and every record in it, in order; raises Damaged, StorageError.
 
-        A new journal is made where there is none. What follows the last whole group is cut, and all
-        that is kept is durable when this returns: an earlier process may have died before its sync.
+        ``guard``: where the marker lies, by default on the same disk. Where there is neither journal
+        nor marker, both are made, and what was signed before is not known. What follows the last whole
+        group is cut, and all that is kept is durable when this returns: an earlier process may have
+        died before its sync.
         """
-        created = not disk.size(MARKER) and not _segments(disk)
-        if created:
-            disk.write(MARKER, encode_slot(EMPTY) * 2)
-        scan = _Scan(disk)
+        guard = guard or disk
+        if not guard.size(MARKER) and not _segments(disk):
+            guard.write(MARKER, encode_slot(replace(EMPTY, high=None)) * _SLOTS)
+        scan = _Scan(disk, guard)
         if scan.damage:
             raise scan.damage[0]
         scan.cut_tail(disk)
-        journal = cls(disk, scan)
-        journal.created = created
-        if not created:
-            # An earlier process may have died between a slot's write and its sync. If the other slot
-            # were written before that, a loss of power could tear both.
-            disk.sync(MARKER)
+        journal = cls(disk, guard, scan)
+        # An earlier process may have died between a slot's write and its sync. If the other slot were
+        # written before that, a loss of power could tear both.
+        guard.sync(MARKER)
         if scan.number > scan.mark.number or scan.bad_slots:
             for segment in scan.segments:
                 disk.sync(_name(segment))
@@ -151,14 +184,14 @@ class Journal:
         self._disk.append(_name(segment), data)
         self._disk.sync(_name(segment))
         self._segments[segment] = self._segments.get(segment, 0) + len(data)
-        self._mark = Mark(number, checksum, self._wanted_first)
+        self._mark = Mark(number, checksum, self._wanted_first, self.high)
         self._write_mark()
         self._drop_released()
 
     def _write_mark(self) -> None:
         self._slot = 1 - self._slot
-        self._disk.overwrite(MARKER, self._slot * SLOT_BYTES, encode_slot(self._mark))
-        self._disk.sync(MARKER)
+        self._guard.overwrite(MARKER, self._slot * SLOT_BYTES, encode_slot(self._mark))
+        self._guard.sync(MARKER)
 
     def _drop_released(self) -> None:
         for segment in [first for first in self._segments if first < self._mark.first]:
@@ -166,15 +199,16 @@ class Journal:
             del self._segments[segment]
 
 
-def check(disk: Disk) -> Report:
+def check(disk: Disk, guard: Disk | None = None) -> Report:
     """Judge a journal that no process has open, without changing it.
 
     A change of any one byte of a group at or below the marker, or of the marker, is found. A slot
     that is not whole is named: it is damaged, or was torn by the last crash (``Journal.open`` mends it).
     """
-    if not disk.size(MARKER) and not _segments(disk):
+    guard = guard or disk
+    if not guard.size(MARKER) and not _segments(disk):
         return Report(0, 0, 0, 0, ())
-    scan = _Scan(disk)
+    scan = _Scan(disk, guard)
     tail = sum(disk.size(_name(first)) for first in _segments(disk)) - sum(scan.segments.values())
     bad_slots = tuple(
         Damaged("the slot is damaged, or was torn by a crash", where=f"{MARKER}:{slot * SLOT_BYTES}")
@@ -189,17 +223,16 @@ def check(disk: Disk) -> Report:
     )
 
 
-def records(disk: Disk) -> list[bytes]:
+def records(disk: Disk, guard: Disk | None = None) -> list[bytes]:
     """The records of a journal that no process has open, in order."""
-    return _Scan(disk).records
+    return _Scan(disk, guard or disk).records
 
 
 class _Scan:
     """Everything that the files say, read once and not changed."""
 
-    def __init__(self, disk: Disk) -> None:
-        slots = disk.read(MARKER)
-        marks = [decode_slot(slots[:SLOT_BYTES]), decode_slot(slots[SLOT_BYTES:])]
+    def __init__(self, disk: Disk, guard: Disk) -> None:
+        marks = _marks(guard)
         self.bad_slots = [slot for slot, mark in enumerate(marks) if mark is None]
         self.slot = max((0, 1), key=lambda slot: -1 if (mark := marks[slot]) is None else mark.number)
         self.mark = marks[self.slot] or EMPTY
@@ -264,6 +297,11 @@ class _Scan:
                 disk.remove(_name(first))
             elif first >= self.mark.first and disk.size(_name(first)) > self.segments[first]:
                 disk.truncate(_name(first), self.segments[first])
+
+
+def _marks(guard: Disk) -> list[Mark | None]:
+    slots = guard.read(MARKER)
+    return [decode_slot(slots[at : at + SLOT_BYTES]) for at in range(0, _SLOTS * SLOT_BYTES, SLOT_BYTES)]
 
 
 def _end(segments: dict[int, int]) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from grootboek._core import TransactionBatch
-from grootboek.consensus import Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
+from grootboek.consensus import Amnesia, Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
 from grootboek.evidence import evidences
-from grootboek.node.journal import Journal
+from grootboek.ledger import Ledger
+from grootboek.node.guard import NOTHING, High
 from grootboek.wire import Evidence, decode
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "cosigned_in",
     "durable_in",
     "evidence_in",
+    "forgotten",
+    "loss",
     "records_in",
     "said_in",
     "vouched_in",
@@ -56,12 +59,32 @@ def said_in(epoch: int, records: Sequence[Record]) -> Sequence[Record]:
     return () if epoch else records
 
 
-def vouched_in(journal: Journal, items: Iterable[bytes]) -> list[tuple[int, bytes]] | None:
-    """Size and root of each checkpoint that the journal vouches for; None where it is new: it knows nothing,
-    and the log must stay as it is, so that the loss is seen.
-    """
+def vouched_in(items: Iterable[bytes]) -> list[tuple[int, bytes]]:
+    """Size and root of each checkpoint that a journal vouches for."""
     records = records_in(items)
-    return None if journal.created else [*cosigned_in(records), *durable_in(records)]
+    return [*cosigned_in(records), *durable_in(records)]
+
+
+def loss(high: High | None, records: Sequence[Record], ledger: Ledger) -> Amnesia | None:
+    """What a replica that starts must assume to have forgotten; None where the journal is what it was.
+
+    A journal without records is a new one: of keys that have signed nothing, or one that replaces what
+    was lost. And below what was durable there are no votes any more: a log that lacks some of it has
+    lost what they were cast for. Of what was signed in an earlier epoch nothing matters any more.
+    """
+    epoch = ledger.epochs.last
+    durable = max((epoch.start, *(size for size, _ in durable_in(records))))
+    whole = bool(records) or (high == NOTHING and not ledger.height)
+    if whole and durable <= ledger.size:
+        return None
+    return forgotten(high, epoch.number)
+
+
+def forgotten(high: High | None, epoch: int) -> Amnesia | None:
+    """What may have been signed in ``epoch``, where ``high`` is all that is known of it."""
+    if high in {None, NOTHING} or high.epoch > epoch:
+        return Amnesia(0, None)
+    return Amnesia(high.view, high.seq) if high.epoch == epoch else None
 
 
 def body_record(batch: TransactionBatch, origin: int) -> bytes:

@@ -23,10 +23,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from grootboek.disk import RealDisk
 from grootboek.errors import ConfigError, Unavailable
 from grootboek.ledger.registry import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import client_context
+from grootboek.node.journal import Journal
 from grootboek.node.keystore import (
     BESIDE,
     GENERATED,
@@ -134,6 +136,7 @@ def _write_identities(folder: Path, identities: Iterable[Identity]) -> None:
 def _write_replica(folder: Path, keys: ReplicaKeys) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     save(folder / "keys", keys, _write_passphrase(folder), GENERATED)
+    Journal.found(RealDisk(folder))
     settings = f'data = "."\ngenesis = "../genesis.json"\nreplica = "{keys.name}"\n'
     (folder / "config.toml").write_text(settings, encoding="utf-8")
 

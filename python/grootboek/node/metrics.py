@@ -55,6 +55,16 @@ class NodeMetrics(Collector):
             ("epoch", "The epoch that the replica is in.", engine.epoch.number),
             ("view", "The view that the replica is in, or wants.", replica.view),
             ("view_active", "1 where it takes part in the view.", int(replica.active)),
+            (
+                "learning",
+                "1 where it signs nothing, since it may have forgotten votes.",
+                int(replica.learning),
+            ),
+            (
+                "refused_signatures",
+                "Signatures that its guard refused; none is expected.",
+                engine.signers.refused,
+            ),
             ("height", "The last executed height.", ledger.height),
             ("log_entries", "Entries of the log.", ledger.size),
             ("log_synced_entries", "Entries that are durable.", ledger.synced_size),

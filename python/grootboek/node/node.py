@@ -80,6 +80,7 @@ class Node:
         state: State,
         modules: Registry,
         *,
+        guard: Disk | None = None,
         listen: str | None = None,
         fresh: Callable[[], State] | None = None,
         failed: Callable[[BaseException], None],
@@ -89,7 +90,7 @@ class Node:
 
         ``opened`` is called at the start and whenever an epoch begins, with how this replica presents
         itself in it and with its keys of it, before any of them is used.
-
+        ``guard``: the disk of the journal's marker where it is not ``disk``.
         ``fresh`` makes an empty state where the given one does not belong to the log.
         ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
         called once when the replica cannot go on; whatever it has promised is durable.
@@ -99,8 +100,8 @@ class Node:
         self._listen = listen
         self._opened = opened or (lambda _info, _keys: None)
         self.modules = modules
-        journal = Journal.open(disk)
-        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(*journal))
+        journal = Journal.recover(disk, guard)
+        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(journal[1]))
         self._seats.recall(self._ledger.epochs.all)
         me, signing = self._seats.seat(self._ledger.epochs.last)
         self.engine = Engine(genesis, me, signing, self._ledger, journal, self._seats.seat)

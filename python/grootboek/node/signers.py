@@ -1,14 +1,44 @@
 """The replica's private keys at work, each behind the rule that guards it."""
 
+from collections.abc import Iterable
+
+import structlog
 from msgspec import Struct
 
 from grootboek._core import SigningKey
+from grootboek.consensus import (
+    Accepted,
+    Amnesia,
+    Cosigned,
+    EnteredView,
+    LeftView,
+    Record,
+    StableCheckpoint,
+    Voted,
+)
 from grootboek.errors import Diverged
+from grootboek.node.guard import Guard, High, Refusal
 from grootboek.notes import checkpoint_body, cosigned_bytes
 from grootboek.types import Chain
-from grootboek.wire import Certificate, Cosignature, ReplicaId, Signature, Signed, message_bytes
+from grootboek.wire import (
+    Certificate,
+    Cosignature,
+    NewView,
+    ReplicaId,
+    Signature,
+    Signed,
+    block_of,
+    decode,
+    message_bytes,
+    protocol_messages,
+)
 
 __all__ = ["Keys", "Signers"]
+
+KEPT = 1_024
+"""Of how many sequence numbers the guard remembers each vote: many windows."""
+
+log = structlog.get_logger("grootboek.signers")
 
 
 class Keys(Struct, frozen=True):
@@ -22,25 +52,73 @@ class Keys(Struct, frozen=True):
 class Signers:
     """Signs protocol messages, cosignatures and certified checkpoints for replica ``me``."""
 
-    def __init__(self, chain: Chain, epoch: int, me: int, keys: Keys) -> None:
-        """Cosigning starts with nothing signed; ``restore`` tells what the journal remembers."""
+    def __init__(self, chain: Chain, epoch: int, me: int, keys: Keys, keep: int = KEPT) -> None:
+        """Nothing is signed so far; ``restore`` tells what the journal remembers. ``keep``: see Guard."""
         self._chain = chain
         self._epoch = epoch
         self._me = me
         self.keys = keys
-        self.cosigned = (0, b"")
-        """Size and root of the last checkpoint that was cosigned."""
+        self._guard = Guard(epoch, keep)
+        self.refused = 0
+        """How often the guard has refused: never, while the core makes no mistake."""
         self._log_signature: tuple[int, tuple[ReplicaId, Signature]] | None = None
 
-    def message(self, payload: bytes) -> Signed:
-        """A protocol message under the voting key."""
+    @property
+    def high(self) -> High:
+        """How far this replica has signed."""
+        return self._guard.high
+
+    def message(self, payload: bytes) -> Signed | None:
+        """A protocol message under the voting key; None where the guard refuses it."""
+        if refusal := self._guard.refuses(payload):
+            self._refuse(refusal)
+            return None
         message = message_bytes(self._chain, self._epoch, self._me, payload)
         return Signed(self._me, payload, self.keys.voting.sign(message))
 
-    def restore(self, size: int, root: bytes) -> None:
-        """Remember a checkpoint that was cosigned before a restart."""
-        if size > self.cosigned[0]:
-            self.cosigned = (size, root)
+    def restore(self, records: Iterable[Record], high: High | None) -> None:
+        """Remember what was signed before a restart; ``high``: how far, where that is known.
+
+        The journal keeps no votes at or below its stable checkpoint, in a view that was entered.
+        """
+        stable = entered = 0
+        for record in records:
+            match record:
+                case Voted(signed) | LeftView(signed):
+                    self._guard.recall(signed)
+                case Accepted(signed) if signed.sender == self._me:
+                    self._guard.recall(signed)
+                case EnteredView(signed):
+                    entered = self._recall_opened(signed)
+                case Cosigned(_, size, root, _):
+                    self._guard.recall_checkpoint(size, root)
+                case StableCheckpoint(certificate):
+                    stable = block_of(certificate).seq
+                case Amnesia():
+                    self.forget(record)
+        if high is not None:
+            self._guard.reach(high)
+        if entered >= self.high.view:
+            self._guard.settle(stable)
+
+    def forget(self, amnesia: Amnesia) -> None:
+        """Sign nothing that may have been signed before a loss, as far as that is known."""
+        self._guard.forget(amnesia.view, amnesia.bound or 0)
+
+    def _recall_opened(self, signed: Signed) -> int:
+        """A view was entered: which one. Its NEW-VIEW and O may be our own."""
+        message = decode(protocol_messages, signed.payload)
+        if not isinstance(message, NewView):
+            return 0
+        if signed.sender == self._me:
+            for one in (signed, *message.pre_prepares):
+                self._guard.recall(one)
+        return message.view
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.refused += 1
+        if self.refused.bit_count() == 1:
+            log.error("refused to sign", reason=refusal.value, times=self.refused)
 
     def cosign(self, size: int, root: bytes, time: int) -> Cosignature | None:
         """The cosignature of an executed block; ``time`` in seconds.
@@ -48,12 +126,11 @@ class Signers:
         None for a size below the last one signed (a replica that executes again after a crash).
         The same size with another root means that this replica's own history forked: it stops.
         """
-        last_size, last_root = self.cosigned
-        if size < last_size:
-            return None
-        if size == last_size and root != last_root:
+        refusal = self._guard.refuses_checkpoint(size, root)
+        if refusal is Refusal.OTHER_ROOT:
             raise Diverged(where=f"log size {size}")
-        self.cosigned = (size, root)
+        if refusal is not None:
+            return None
         signed = cosigned_bytes(self._chain.origin, size, root, time)
         return Cosignature(self._me, time, self.keys.cosigning.sign(signed))
 

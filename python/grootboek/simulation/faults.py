@@ -350,24 +350,34 @@ def fill(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> 
 
 @_to_one_that_may_be_lost
 def old_disk(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
-    """33: an old image of the disk is restored. Nothing is promised for such a replica: it counts in f."""
+    """33: an old image of the disk is restored, and the signer's guard is none the worse."""
+    return _go_back(run, rng, victim, guard=False)
+
+
+@_to_one_that_may_be_lost
+def old_guard(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """33: the guard goes back together with the disk. Nothing is promised for such a replica."""
     run.monitor.faulty.add(victim.me)
+    return _go_back(run, rng, victim, guard=True)
+
+
+def _go_back(run: "Simulation", rng: random.Random, victim: "SimulatedReplica", *, guard: bool) -> str:
     image = victim.disk.copy()
+    victim.forgetful = True
 
     def restore() -> None:
-        victim.kill()
-        victim.disk = image
+        victim.restore(image, guard=guard)
         run.boot(victim)
 
     return f"{victim.me} goes back to its disk of now {_while(run, rng, restore)}"
 
 
 @_to_one_that_may_be_lost
-def lose_disk(_run: "Simulation", _rng: random.Random, victim: "SimulatedReplica") -> str:
-    """34: a disk is lost, and the replica with it. It counts in f, and the others go on without it."""
-    victim.kill()
-    victim.damaged = True
-    return f"the disk of {victim.me} is lost"
+def lose_disk(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """34: a disk is lost, guard and all. With an empty one the replica learns, and comes back."""
+    victim.lose_disk()
+    run.monitor.wiped.add(victim.me)
+    return f"the disk of {victim.me} is lost; it is down {_start_again(run, rng, victim)}"
 
 
 # --- load ----------------------------------------------------------------------------------------
@@ -420,6 +430,7 @@ FAULTS: dict[str, Fault] = {
     "30 bit flip": flip,
     "32 full disk": fill,
     "33 old disk": old_disk,
+    "33 old disk and guard": old_guard,
     "34 disk lost": lose_disk,
     "35 burst": burst,
     "36 half good request": garbage,

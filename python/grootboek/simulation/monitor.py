@@ -48,6 +48,8 @@ class Monitor:
         """Transaction id -> index of its header, as clients saw it."""
         self.faulty: set[int] = set()
         """Replicas that lie, or forgot: nothing is expected of them."""
+        self.wiped: set[int] = set()
+        """Replicas that have lost all memory: what they said before, nobody may know."""
         self._blocks: dict[int, _Block] = {}
         self._votes: dict[tuple[int, str, int, int, int], bytes] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
@@ -62,17 +64,21 @@ class Monitor:
             mine = _Block(ledger.seq, ledger.size, ledger.root)
             if self._blocks.setdefault(ledger.height, mine) != mine:
                 raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
+        if replica.engine.signers.refused:
+            raise Violation(f"PS4: replica {replica.me} would have contradicted itself but for its guard")
+        if replica.engine.replica.learning and not (replica.forgetful or replica.flipped):
+            raise Violation(f"PL1: replica {replica.me} believes to have forgotten what it has not")
         view = (replica.engine.epoch.number, replica.engine.replica.view)
         if view < self._views.get((replica.me, replica.boots), (0, 0)):
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
 
     def sent(self, sender: int, frame: Frame, epoch: Epoch | None = None) -> None:
-        """PS4: a correct key never signs two different things in one role, across crashes.
+        """PS4: a correct key never signs two different things in one role, across crashes and old disks.
 
         ``sender`` is a place of the network; ``epoch`` the one that it is in, None for the founding one.
         """
-        if sender in self.faulty:
+        if sender in self.faulty | self.wiped:
             return
         if isinstance(frame, Checkpoint):
             root = self._roots.setdefault((sender, frame.size), frame.root)
@@ -94,7 +100,7 @@ class Monitor:
                 role = (sender, "NewView", number, view, 0)
                 for proposal in message.pre_prepares:
                     self._signed(epoch, index, proposal.payload)
-        if sender not in self.faulty and self._votes.setdefault(role, payload) != payload:
+        if sender not in self.faulty | self.wiped and self._votes.setdefault(role, payload) != payload:
             raise Violation(f"PS4: replica {sender} signed two different {role[1]} for {role[2:]}")
 
     def answered(self, identities: Sequence[bytes], request: Request) -> bool:
@@ -119,5 +125,5 @@ class Monitor:
                 if replica.engine.ledger.locate(identity) != index:
                     raise Violation(f"PS8: replica {replica.me} lost an acknowledged transaction")
             accused = {found.replica for found in replica.engine.testimony.evidence}
-            if not accused <= self.faulty:
-                raise Violation(f"PS15: replica {replica.me} accuses {sorted(accused - self.faulty)}")
+            if innocent := accused - self.faulty - self.wiped:
+                raise Violation(f"PS15: replica {replica.me} accuses {sorted(innocent)}")

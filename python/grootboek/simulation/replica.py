@@ -10,7 +10,7 @@ from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
 from grootboek.node.engine import Engine
 from grootboek.node.intake import Request
-from grootboek.node.journal import Journal
+from grootboek.node.journal import MARKER, Journal
 from grootboek.node.journalled import vouched_in
 from grootboek.node.judging import judge_batch, judge_request
 from grootboek.node.outbox import Outbox
@@ -59,9 +59,12 @@ class SimulatedReplica:
         self.me = me
         self.alive = False
         self.damaged = False
-        """Whether its disk is damaged or lost, so that it stays down."""
+        """Whether its disk is damaged, so that it stays down."""
+        self.forgetful = False
+        """Whether its disk was lost or is an old one: until it has learned enough, it counts in f."""
         self.boots = 0
         self.disk = SimulatedDisk()
+        Journal.found(self.disk)
         self.clock = Clock(heap)
         self.flipped = False
         """Whether a bit on its disk was changed, so that it may find damage."""
@@ -89,8 +92,8 @@ class SimulatedReplica:
     def boot(self) -> None:
         """Start, or start again from what is on the disk; a disk that fails meanwhile ends it again."""
         try:
-            journal = Journal.open(self.disk)
-            vouched = vouched_in(*journal)
+            journal = Journal.recover(self.disk)
+            vouched = vouched_in(journal[1])
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
             me, keys = self._seat_in(ledger.epochs.last)
             self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
@@ -118,6 +121,20 @@ class SimulatedReplica:
         """The machine is gone: what was not synced may be lost, or torn."""
         self.kill()
         self.disk.crash(rng)
+
+    def lose_disk(self) -> None:
+        """Nothing is left but the keys."""
+        self.kill()
+        self.disk, self._state = SimulatedDisk(), State()
+        self.forgetful = True
+
+    def restore(self, image: SimulatedDisk, *, guard: bool) -> None:
+        """An old image of the disk comes back; the guard is as it is now, unless it is in it, too."""
+        self.kill()
+        if not guard:
+            image.write(MARKER, self.disk.read(MARKER))
+        self.disk = image
+        self.forgetful = True
 
     def _end(self) -> None:
         """A failed write or sync: the daemon stops, and promises nothing more."""

@@ -258,7 +258,7 @@ class Simulation:
 
     def may_fail(self, rng: random.Random) -> SimulatedReplica | None:
         """A living replica that may be lost for good, where fewer than f are so far."""
-        lost = self.monitor.faulty | {r.me for r in self.replicas if r.flipped or r.damaged}
+        lost = self.monitor.faulty | {r.me for r in self.replicas if r.flipped or r.damaged or r.forgetful}
         able = [r for r in self.replicas if r.alive and r.me not in lost]
         return rng.choice(able) if able and len(lost) < self.genesis.quorum.weak - 1 else None
 

@@ -14,6 +14,7 @@ from grootboek.errors import ConfigError
 from grootboek.ledger import Module, Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import server_context
+from grootboek.node.journal import Journal
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.localnet import free_ports
 from grootboek.node.node import Node
@@ -76,7 +77,7 @@ async def network(
             failed.set_exception(error)
 
     async with AsyncExitStack() as stack:
-        nodes = [Node(genesis, one, SimulatedDisk(), State(), registry, failed=fail) for one in private]
+        nodes = [Node(genesis, one, _new_disk(), State(), registry, failed=fail) for one in private]
         for node, one in zip(nodes, private, strict=True):
             await node.start()
             stack.push_async_callback(node.stop)
@@ -84,6 +85,12 @@ async def network(
         yield Network(genesis, nodes, keys, active)
     if failed.done():
         failed.result()
+
+
+def _new_disk() -> SimulatedDisk:
+    disk = SimulatedDisk()
+    Journal.found(disk)
+    return disk
 
 
 def _found(
