@@ -64,7 +64,7 @@ def stub_signature(sender: int, payload: bytes) -> bytes:
     return digest(b"%d " % sender + payload) * 2
 
 
-def signer(me: int) -> Callable[[bytes], Signed | None]:
+def signer(me: int) -> Callable[[bytes], Signed]:
     return lambda payload: Signed(me, payload, stub_signature(me, payload))
 
 
