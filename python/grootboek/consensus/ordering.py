@@ -40,7 +40,7 @@ class Ordering(Core):
 
     def propose(self) -> None:
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
-        while self.leading:
+        while self.known and self.leading:
             flight = self.in_flight
             seq = max(self.certified_seq, self.executed, self.top) + 1
             if seq > self.high or flight >= IN_FLIGHT:
@@ -199,6 +199,7 @@ class Ordering(Core):
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
         self.known.pop(digest, None)
         self.assigned.pop(digest, None)
+        self.done.pop(digest, None)  # so that the last one is at the end
         self.done[digest] = seq
 
     # --- checkpoints -----------------------------------------------------------------------------

@@ -46,7 +46,7 @@ from grootboek.ledger import Block, Ledger
 from grootboek.node.bodies import Bodies
 from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
 from grootboek.node.counters import Counters
-from grootboek.node.gate import Gate
+from grootboek.node.gate import Gate, Verify, verify_replicas
 from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
 from grootboek.node.outbox import Outbox
@@ -105,8 +105,11 @@ class Engine:
         keys: Keys,
         ledger: Ledger,
         journal: tuple[Journal, Sequence[bytes]],
+        *,
+        verify: Verify = verify_replicas,
     ) -> None:
-        """``journal``: what ``Journal.open`` returned. Call ``start`` next.
+        """``journal``: what ``Journal.open`` returned; ``verify``: how votes and cosignatures are verified.
+        Call ``start`` next.
 
         Raises Damaged where the journal is gone while the log holds blocks, or where the log ends before
         what the journal says was durable: this replica has voted on what it cannot know any more, so it
@@ -127,7 +130,7 @@ class Engine:
         self.limits = genesis.limits
         self.signers = Signers(genesis.chain, 0, me, keys)
         self.counters = Counters()
-        self.gate = Gate(genesis, 0, self.counters)
+        self.gate = Gate(genesis, 0, self.counters, verify)
         self.bodies = Bodies(genesis.limits.pool_bytes)
         self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
         self.catchup = CatchUp(ledger, me, len(genesis.replicas))

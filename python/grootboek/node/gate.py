@@ -15,12 +15,19 @@ from grootboek.node.counters import Counters
 from grootboek.types import Genesis
 from grootboek.wire import Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Verify", "verify_replicas"]
 
 log = structlog.get_logger("grootboek.gate")
 
 
 Message = ProtocolMessage | Checkpoint | Status
+Verify = Callable[[Sequence[Obligation]], Sequence[int]]
+"""One verdict for each obligation: 1 good, 0 bad."""
+
+
+def verify_replicas(obligations: Sequence[Obligation]) -> bytes:
+    """The rule for replicas' keys: Ed25519, the cofactorless equation included."""
+    return verify_many(obligations, cofactorless=True)
 
 
 class _Candidate:
@@ -51,8 +58,11 @@ class _Candidate:
 class Gate:
     """Turns frames of authenticated peers into events of the core; refuses and reports the rest."""
 
-    def __init__(self, genesis: Genesis, epoch: int, counters: Counters) -> None:
+    def __init__(
+        self, genesis: Genesis, epoch: int, counters: Counters, verify: Verify = verify_replicas
+    ) -> None:
         """For the replicas of one epoch."""
+        self._verify = verify
         self._names = [replica.name for replica in genesis.replicas]
         self._counters = counters
         self._refused = [0] * len(genesis.replicas)
@@ -78,7 +88,7 @@ class Gate:
         if not candidates:
             return []
         obligations = [obligation for c in candidates for obligation in c.obligations]
-        verdicts = verify_many(obligations, cofactorless=True)
+        verdicts = self._verify(obligations)
         self._counters.message_signatures += len(obligations)
         events: list[Event] = []
         start = 0

@@ -1,5 +1,7 @@
 """The replica's private keys at work, each behind the rule that guards it."""
 
+from typing import Protocol
+
 from msgspec import Struct
 
 from grootboek._core import SigningKey
@@ -8,13 +10,24 @@ from grootboek.notes import checkpoint_body, cosigned_bytes
 from grootboek.types import Chain
 from grootboek.wire import Certificate, Cosignature, ReplicaId, Signature, Signed, message_bytes
 
-__all__ = ["Keys", "Signers"]
+__all__ = ["Keys", "Signers", "VotingKey"]
+
+
+class VotingKey(Protocol):
+    """What a voting key must do: ``_core.SigningKey`` does it, and so may a key that lies elsewhere."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+
+    def sign(self, message: bytes, /) -> bytes:
+        """The deterministic signature, 64 bytes."""
 
 
 class Keys(Struct, frozen=True):
     """The private keys of one replica that sign ledger values (transport keys live in the mesh)."""
 
-    voting: SigningKey
+    voting: VotingKey
     cosigning: SigningKey
     log: SigningKey
 

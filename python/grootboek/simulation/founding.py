@@ -1,10 +1,10 @@
 """A genesis file with keys that follow from a number: for the simulator and for unit tests only."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grootboek._core import SigningKey, digest
-from grootboek.node.signers import Keys
+from grootboek.node.signers import Keys, VotingKey
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
@@ -13,7 +13,11 @@ __all__ = ["found", "known_key"]
 
 def known_key(*names: str | int) -> SigningKey:
     """A private key that everybody can compute from ``names``."""
-    return SigningKey(digest("/".join(["simulation", *map(str, names)]).encode()))
+    return SigningKey(_seed(*names))
+
+
+def _seed(*names: str | int) -> bytes:
+    return digest("/".join(["simulation", *map(str, names)]).encode())
 
 
 def found(
@@ -22,9 +26,20 @@ def found(
     *,
     limits: Limits | None = None,
     parties: Sequence[Party] = (),
+    voting: Callable[[bytes], VotingKey] = SigningKey,
 ) -> tuple[Genesis, list[Keys]]:
-    """The genesis of ``n`` replicas and their keys; certificates are placeholders."""
-    keys = [Keys(*(known_key("replica", i, use) for use in ("voting", "cosigning", "log"))) for i in range(n)]
+    """The genesis of ``n`` replicas and their keys; ``voting`` makes a voting key from its seed.
+
+    Certificates are placeholders.
+    """
+    keys = [
+        Keys(
+            voting(_seed("replica", i, "voting")),
+            known_key("replica", i, "cosigning"),
+            known_key("replica", i, "log"),
+        )
+        for i in range(n)
+    ]
     placeholder = base64.b64encode(b"simulated").decode()
     replicas = tuple(
         ReplicaInfo(

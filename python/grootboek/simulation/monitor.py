@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from grootboek.errors import GrootboekError
+from grootboek.ledger.reading import Head
 from grootboek.node.intake import Request
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.wire import (
@@ -47,28 +48,42 @@ class Monitor:
         self.faulty: set[int] = set()
         """Replicas that lie, or forgot: nothing is expected of them."""
         self._blocks: dict[int, _Block] = {}
+        self._highest = 0
+        """The highest view that a correct replica has been in, or has asked for."""
+        self._heads: dict[int, Head] = {}
+        """What each replica's history was when it was last compared."""
+        self._last: Frame | None = None
         self._votes: dict[tuple[int, str, int, int], bytes] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
         self._views: dict[tuple[int, int], int] = {}
 
     def turn(self, replica: SimulatedReplica) -> None:
-        """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back."""
+        """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back;
+        PL3: f liars move nobody to a view that no correct replica has asked for.
+        """
         if replica.me in self.faulty:
             return
         ledger = replica.engine.ledger
-        if ledger.height:
+        if ledger.height and ledger.head is not self._heads.get(replica.me):
+            self._heads[replica.me] = ledger.head
             mine = _Block(ledger.seq, ledger.size, ledger.root)
             if self._blocks.setdefault(ledger.height, mine) != mine:
                 raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
         view = replica.engine.replica.view
+        if view > self._highest + 1:
+            raise Violation(
+                f"PL3: replica {replica.me} went to view {view}, which no correct one has asked for"
+            )
+        self._highest = max(self._highest, view)
         if view < self._views.get((replica.me, replica.boots), 0):
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
 
     def sent(self, sender: int, frame: Frame) -> None:
         """PS4: a correct key never signs two different things in one role, across crashes."""
-        if sender in self.faulty:
-            return
+        if sender in self.faulty or self._last is frame:
+            return  # a broadcast is looked at once
+        self._last = frame
         if isinstance(frame, Checkpoint):
             root = self._roots.setdefault((sender, frame.size), frame.root)
             if root != frame.root:
