@@ -7,6 +7,7 @@ not re-encode to themselves. Signed bytes are hashed and checked as received.
 
 import base64
 import typing
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -51,6 +52,7 @@ def decode(decoder: "msgspec.msgpack.Decoder[T]", data: bytes) -> T:
     return value
 
 
+@lru_cache(maxsize=64)
 def domain(kind: str, chain: Chain, epoch: int = 0) -> bytes:
     """The prefix of each signed or hashed value: version, kind, chain and epoch (0 if it has none).
 

@@ -7,7 +7,10 @@ D1 to D16 are known from other implementations of PBFT; the rest are slips that 
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from grootboek.consensus.checkpoints import Checkpoints
+from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
 from grootboek.consensus.effects import Remember
 from grootboek.consensus.ordering import Ordering
@@ -18,7 +21,6 @@ from grootboek.consensus.suspecting import Suspecting
 from grootboek.consensus.viewchange import ViewChanging
 from grootboek.ledger import Ledger
 from grootboek.ledger.execution import _BlockRun
-from grootboek.node import gate
 from grootboek.node.bodies import Bodies
 from grootboek.node.engine import Engine
 from grootboek.node.gate import Gate
@@ -211,7 +213,13 @@ def roots_not_compared(patch: Patch) -> None:
 
 def certificates_believed(patch: Patch) -> None:
     """D3 of the gate: forms are checked, signatures are not."""
-    patch(gate, "verify_many", lambda obligations, *, cofactorless: [cofactorless] * len(obligations))
+    init = Gate.__init__
+
+    def credulous(self: Gate, *args: Any) -> None:
+        init(self, *args)
+        self._verify = lambda obligations: bytes([1]) * len(obligations)
+
+    patch(Gate, "__init__", credulous)
 
 
 def transfer_not_proven(patch: Patch) -> None:
@@ -266,6 +274,91 @@ def a_weak_quorum_is_enough(patch: Patch) -> None:
         return cls(n=n, faults=faults, quorum=faults + 1, weak=faults + 1)
 
     patch(Quorum, "of", classmethod(weak))
+
+
+def prepared_by_one_vote_less(patch: Patch) -> None:
+    """D6: q - 2 backups' PREPAREs make a certificate, here and in what others are believed."""
+    prepared, checked = Slot.prepared, Checks._prepared
+
+    def lax(self: Checks, certificate: Any) -> Any:
+        strict = self._quorum
+        self._quorum = replace(strict, quorum=strict.quorum - 1)
+        try:
+            return checked(self, certificate)
+        finally:
+            self._quorum = strict
+
+    patch(Slot, "prepared", lambda self, quorum: prepared(self, quorum - 1))
+    patch(Checks, "_prepared", lax)
+
+
+def committed_by_one_vote_less(patch: Patch) -> None:
+    """D6: q - 1 COMMITs are enough."""
+    committed = Slot.committed
+    patch(Slot, "committed", lambda self, quorum: committed(self, quorum - 1))
+
+
+def certificates_are_wiped(patch: Patch) -> None:
+    """D1: entering a view forgets what was prepared before it."""
+    enter_view = Slot.enter_view
+
+    def wipe(self: Slot) -> None:
+        enter_view(self)
+        self.certificate, self.certificate_view = None, -1
+
+    patch(Slot, "enter_view", wipe)
+
+
+def o_is_believed(patch: Patch) -> None:
+    """A NEW-VIEW is entered whatever its O, which nobody computes again."""
+
+    def believe(self: ViewChanging, message: Any, signed: Any) -> None:
+        old = message.view < self.view or (message.view == self.view and self.active)
+        if not old and signed.sender == self.config.primary(message.view):
+            self.enter(message, signed)
+
+    patch(ViewChanging, "on_new_view", believe)
+
+
+def one_wish_is_enough(patch: Patch) -> None:
+    """A replica follows whoever wants a higher view."""
+    patch(ViewChanging, "consider", _joining(lambda _quorum: 1))
+
+
+def nobody_joins(patch: Patch) -> None:
+    """A replica leaves a view by its own timer only."""
+    patch(ViewChanging, "consider", _joining(lambda quorum: quorum.n + 1))
+
+
+def _joining(weak: Callable[[Quorum], int]) -> Callable[..., None]:
+    consider = ViewChanging.consider
+
+    def other(self: ViewChanging, *args: Any) -> None:
+        quorum = self.quorum
+        self.quorum = replace(quorum, weak=weak(quorum))
+        try:
+            consider(self, *args)
+        finally:
+            self.quorum = quorum
+
+    return other
+
+
+def new_view_timer_counts_one_view(patch: Patch) -> None:
+    """Whoever went further is waited for: the timer needs q wishes for the very same view."""
+    enough = ViewChanging._enough
+
+    def same(self: ViewChanging) -> None:
+        wanted = self.wanted
+        self.wanted = {s: wish for s, wish in wanted.items() if wish[0].view == self.view}
+        try:
+            enough(self)
+        finally:
+            self.wanted = {
+                s: wish for s, wish in wanted.items() if not self.active or wish[0].view > self.view
+            }
+
+    patch(ViewChanging, "_enough", same)
 
 
 def bodies_dropped_early(patch: Patch) -> None:

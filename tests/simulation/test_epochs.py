@@ -14,7 +14,7 @@ from grootboek.simulation.run import SECOND
 from grootboek.types import Limits
 from tests.simulation.test_runs import anchor
 
-CALM = Plan(weather=Weather(), seconds=12, spares=1)
+CALM = Plan(weather=Weather(), seconds=12, spares=1, real_signatures=True)
 
 
 def simulation(plan: Plan, epochs: Sequence[tuple[int, Sequence[int]]], seed: int = 1) -> Simulation:
@@ -55,6 +55,7 @@ def test_epochs_change_under_faults(seed: int) -> None:
         "17 pause": 50,
     }
     plan = Plan(
+        real_signatures=True,
         seconds=16, spares=2, faults=faults, weather=Weather(loss=10, duplicate=10), limits=Limits(window=6)
     )
     epochs = [(2, (0, 1, 2, 3, 4)), (5, (4, 3, 2, 1, 0)), (8, (4, 3, 2, 1)), (11, range(6))]

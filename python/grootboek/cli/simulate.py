@@ -2,8 +2,10 @@
 
 import itertools
 import logging
+import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -11,7 +13,7 @@ from cyclopts import Parameter
 from grootboek.cli.exits import Exit
 from grootboek.cli.options import Json
 from grootboek.cli.output import Outcome, table, talk
-from grootboek.errors import ConfigError, GrootboekError
+from grootboek.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,36 +34,64 @@ def simulate(
     seeds: Annotated[int, Parameter(help="How many runs, each from a seed of its own.")] = 100,
     first: Annotated[int, Parameter(help="The first of these seeds.")] = 0,
     seed: Annotated[int | None, Parameter(help="Run this seed alone, and print what happened.")] = None,
+    shrink: Annotated[bool, Parameter(help="With --seed: look for the smallest plan that fails.")] = False,
     hours: Annotated[float, Parameter(help="Go on for so long instead of a number of seeds.")] = 0.0,
+    to: Annotated[Path | None, Parameter(help="With --hours: the file that the table is written to.")] = None,
     json: Json = False,
 ) -> Outcome:
     """Run the ledger under simulated faults and lies; a seed replays its run exactly.
 
-    Exit code 1 where an invariant broke, or where a kind of fault never happened in 500 seeds or more.
+    Exit code 1 where an invariant broke, where a seed had no crash, no partition, no view change or
+    passed less than two windows, or where a kind of fault never happened in 500 seeds or more.
     """
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if seed is not None:
-        return _one(seed)
+        return _one(seed, shrunk=shrink)
     if seeds <= 0 or first < 0 or hours < 0:
         raise ConfigError("counts must be positive", where="flags")
-    return _many(_until(hours, itertools.count(first)) if hours else range(first, first + seeds))
+    if not hours:
+        return _many(range(first, first + seeds))
+    outcome = _many(_until(hours, itertools.count(first)))
+    _write(to or Path(f"simulation-{commit()[:12]}.txt"), outcome)
+    return outcome
 
 
-def _one(seed: int) -> Outcome:
-    from grootboek.simulation.campaign import simulation_of
+def commit() -> str:
+    """The commit that is run, where this is a working copy; else the version."""
+    import grootboek
 
-    run = simulation_of(seed)
-    value: dict[str, object] = {"seed": seed, "plan": run.plan, "trace": run.trace}
-    code = Exit.OK
+    here = Path(grootboek.__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match", ""]
     try:
-        value["report"] = run.run()
-    except GrootboekError as error:
-        value["failure"] = str(error)
-        code = Exit.FAILED
-    end = value.get("report") or f"FAILED {value['failure']}"
-    return Outcome(value, lambda: "\n".join([str(run.plan), *run.trace, str(end)]), code)
+        done = subprocess.run(  # noqa: S603  # a fixed command
+            command, cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return grootboek.__version__
+    return done.stdout.strip()
+
+
+def _write(path: Path, outcome: Outcome) -> None:
+    """The same table as on the terminal."""
+    from rich.console import Console
+
+    with path.open("w") as file:
+        Console(file=file, width=100).print(outcome.text())
+    talk(f"written to {path}")
+
+
+def _one(seed: int, *, shrunk: bool) -> Outcome:
+    from grootboek.simulation.campaign import Failure, ended, simulation_of, smallest_plan
+
+    run = simulation_of(seed, smallest_plan(seed) if shrunk else None)
+    outcome = ended(run)
+    failed = isinstance(outcome, Failure)
+    value = {"seed": seed, "plan": run.plan, "trace": run.trace, "failure" if failed else "report": outcome}
+    end = f"FAILED {outcome.what}" if isinstance(outcome, Failure) else str(outcome)
+    code = Exit.FAILED if failed else Exit.OK
+    return Outcome(value, lambda: "\n".join([str(run.plan), *run.trace, end]), code)
 
 
 def _until(hours: float, seeds: Iterable[int]) -> Iterable[int]:
@@ -80,15 +110,16 @@ def _many(seeds: Iterable[int]) -> Outcome:
         nonlocal told, count
         count += 1
         if isinstance(outcome, Failed):
-            talk(f"seed {outcome.seed}: {outcome.what}")
+            talk(f"seed {outcome.seed}: {outcome.what} (look at it: --seed {outcome.seed} --shrink)")
         if time.monotonic() > told + TELL_SECONDS:
             told = time.monotonic()
             talk(f"{count:,} seeds in {told - began:.0f} s")
 
     summary = campaign(seeds, done)
     seconds = time.monotonic() - began
-    value = {**_fields(summary), "seconds": round(seconds, 1)}
-    good = not summary.failures and not (summary.never and summary.seeds >= ENOUGH)
+    value = {"commit": commit(), **_fields(summary), "seconds": round(seconds, 1)}
+    value["simulated_hours"] = round(summary.simulated_seconds / SECONDS_IN_HOUR, 2)
+    good = summary.complete and not (summary.never and summary.seeds >= ENOUGH)
     return Outcome(value, lambda: _view(value, summary), Exit.OK if good else Exit.FAILED)
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from grootboek.consensus.effects import Broadcast, Effect, Execute, Persist, Send
+from grootboek.consensus.effects import Broadcast, Effect, Execute, Persist, Send, Timer
 from grootboek.consensus.events import Event
 from grootboek.consensus.records import Accepted, Cosigned, EnteredView, LeftView, Voted
 from grootboek.consensus.replica import Replica
@@ -37,15 +37,31 @@ class CheckedReplica(Replica):
         _require(self.view >= before.view, "view never goes back (PS10)")
         _require(self.executed >= before.executed, "execution never goes back (PS5)")
         _require(self.low >= before.low, "L never goes back (PS10)")
-        _require(all(seq > self.low for seq in self.slots), "slots lie above L (PS13)")
+        _require(min(self.slots, default=self.high) > self.low, "slots lie above L (PS13)")
+        if max(self.slots, default=0) > self.high:
+            self._check_beyond()
+        done = self.done.keys()
+        _require(
+            done.isdisjoint(self.known) and done.isdisjoint(self.assigned),
+            "an executed batch is not ordered again (PS7)",
+        )
+        self._check_wishes()
+        _require(len(self.early) <= 3 * self.config.n * self.config.limits.window, "early votes (PS13)")
+
+    def _check_wishes(self) -> None:
+        """Nobody stays behind f + 1 others, nor waits for a view without end."""
+        if self.wanted:
+            views = [message.view for message, _ in self.wanted.values()]
+            above = sum(view > self.view for view in views)
+            _require(above < self.quorum.weak, "f + 1 wishes for higher views are joined (PL3)")
+            left = sum(view >= self.view for view in views)
+            waits = self.active or left < self.quorum.quorum or self.running(Timer.NEW_VIEW)
+            _require(waits, "a view that q replicas want has its time (PL3)")
+
+    def _check_beyond(self) -> None:
         beyond = [slot for seq, slot in self.slots.items() if seq > self.high]
         _require(len(beyond) <= self.config.limits.window, "O reaches one window at most (PS13)")
         _require(all(slot.value and not slot.told_by(self.config.me) for slot in beyond), "no vote beyond H")
-        _require(
-            not set(self.done) & (set(self.known) | set(self.assigned)),
-            "an executed batch is not ordered again (PS7)",
-        )
-        _require(len(self.early) <= 3 * self.config.n * self.config.limits.window, "early votes (PS13)")
 
     def _check_effects(self, before: _Before, effects: list[Effect]) -> None:
         """Everything of ours that goes out was persisted before it, now or earlier (PS4)."""

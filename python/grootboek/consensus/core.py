@@ -92,7 +92,7 @@ class Core:
         self.known: dict[bytes, Known] = {}
         """Batches to be ordered, in the order they came."""
         self.done: dict[bytes, int] = {}
-        """Batches executed within the last two windows, with their sequence numbers."""
+        """Batches executed within the last two windows, with their sequence numbers, which ascend."""
         self.assigned: dict[bytes, int] = {}
         """Batches that a proposal of this view names, with its sequence number."""
         self.backlog = Backlog()
@@ -300,6 +300,8 @@ class Core:
     def forget(self) -> None:
         """Drop what lies at or below L."""
         self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
-        self.early = {key: vote for key, vote in self.early.items() if key[2] > self.low}
+        if self.early:
+            self.early = {key: vote for key, vote in self.early.items() if key[2] > self.low}
         horizon = self.low - 2 * self.config.limits.window
-        self.done = {digest: seq for digest, seq in self.done.items() if seq > horizon}
+        while self.done and self.done[oldest := next(iter(self.done))] <= horizon:
+            del self.done[oldest]

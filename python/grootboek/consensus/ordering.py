@@ -48,7 +48,7 @@ class Ordering(Learning):
 
     def propose(self) -> None:
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
-        while self.leading:
+        while self.known and self.leading:
             flight = self.in_flight
             seq = self.following
             if seq > self.high or flight >= IN_FLIGHT:
@@ -234,6 +234,7 @@ class Ordering(Learning):
             self.pace.done(digest, known.transactions)
         self.backlog.remove(digest)
         self.assigned.pop(digest, None)
+        self.done.pop(digest, None)  # so that the last one is at the end
         self.done[digest] = seq
 
     # --- checkpoints -----------------------------------------------------------------------------

@@ -150,10 +150,12 @@ class EntryLog:
     # --- reading ---------------------------------------------------------------------------------
 
     def position(self, index: int) -> int:
-        """The position of the entry at ``index``, or the end of the log."""
+        """The position of the entry at ``index``, or the end of the log. Raises Damaged."""
         start = self.files.bundle_start(index // BUNDLE)
         if index % BUNDLE:
             ends = list(islice(ends_of(self.bundle(index // BUNDLE)), index % BUNDLE))
+            if len(ends) < index % BUNDLE:
+                raise Damaged("the entries are not framed as they were", where=self.files.place(start))
             start += ends[-1]
         return start
 

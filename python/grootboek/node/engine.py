@@ -47,7 +47,7 @@ from grootboek.ledger import Block, Ledger
 from grootboek.node.bodies import Bodies
 from grootboek.node.catchup import TRANSFER_TIMER, CatchUp
 from grootboek.node.counters import Counters
-from grootboek.node.gate import Gate
+from grootboek.node.gate import Gate, Verify, verify_replicas
 from grootboek.node.guard import High
 from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
@@ -122,8 +122,11 @@ class Engine:
         ledger: Ledger,
         journal: tuple[Journal, Sequence[bytes]],
         seat_in: Callable[[Epoch], tuple[int, Keys]] | None = None,
+        *,
+        verify: Verify = verify_replicas,
     ) -> None:
-        """``journal``: what ``Journal.recover`` returned. Call ``start`` next.
+        """``journal``: what ``Journal.recover`` returned; ``verify``: how votes and cosignatures are
+        verified. Call ``start`` next.
 
         ``me`` and ``keys`` are those of the ledger's last epoch. An index of n or above is an observer's:
         it follows the ledger and has no vote. ``seat_in`` gives both for a later epoch; by default they
@@ -145,6 +148,7 @@ class Engine:
         self.limits = genesis.limits
         self.counters = Counters()
         self._seat_in = seat_in or (lambda _epoch: (me, keys))
+        self._verify = verify
         self._enter(me, keys)
         self.bodies = Bodies(genesis.limits.pool_bytes, genesis.limits.pool_transactions)
         self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
@@ -171,7 +175,7 @@ class Engine:
         self.signers = Signers(
             self.genesis.chain, self.epoch.number, me, keys, KEPT_WINDOWS * self.limits.window
         )
-        self.gate = Gate(self.genesis, self.epoch, self._opened, self.counters)
+        self.gate = Gate(self.genesis, self.epoch, self._opened, self.counters, self._verify)
         self.replica = self.core(config, self.signers.message)
 
     @property

@@ -16,12 +16,19 @@ from grootboek.node.counters import Counters
 from grootboek.types import Epoch, Genesis
 from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status, Suspect
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Verify", "verify_replicas"]
 
 log = structlog.get_logger("grootboek.gate")
 
 
 Message = ProtocolMessage | Checkpoint | Status | Suspect
+Verify = Callable[[Sequence[Obligation]], Sequence[int]]
+"""One verdict for each obligation: 1 good, 0 bad."""
+
+
+def verify_replicas(obligations: Sequence[Obligation]) -> bytes:
+    """The rule for replicas' keys: Ed25519, the cofactorless equation included."""
+    return verify_many(obligations, cofactorless=True)
 
 
 class _Candidate:
@@ -55,9 +62,15 @@ class Gate:
     """Turns frames of authenticated peers into events of the core; refuses and reports the rest."""
 
     def __init__(
-        self, genesis: Genesis, epoch: Epoch, opened: Certificate | None, counters: Counters
+        self,
+        genesis: Genesis,
+        epoch: Epoch,
+        opened: Certificate | None,
+        counters: Counters,
+        verify: Verify = verify_replicas,
     ) -> None:
         """For the replicas of one epoch, which ``opened`` has opened."""
+        self._verify = verify
         self._names = [replica.name for replica in epoch.replicas]
         self._counters = counters
         self._refused = Counter[int]()
@@ -84,7 +97,7 @@ class Gate:
         if not candidates:
             return []
         obligations = [obligation for c in candidates for obligation in c.obligations]
-        verdicts = verify_many(obligations, cofactorless=True)
+        verdicts = self._verify(obligations)
         self._counters.message_signatures += len(obligations)
         events: list[Event] = []
         start = 0

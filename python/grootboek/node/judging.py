@@ -1,10 +1,14 @@
 """Parsing and judging framed transactions: one call over one buffer, with the GIL released."""
 
+from collections.abc import Callable
+
 from grootboek._core import TransactionBatch
 from grootboek.errors import BadBatch, Malformed
 from grootboek.types import Genesis
 
-__all__ = ["judge_batch", "judge_request"]
+__all__ = ["Judge", "judge_batch", "judge_request"]
+
+Judge = Callable[[bytes, Genesis], TransactionBatch]
 
 
 def judge_request(body: bytes, genesis: Genesis) -> TransactionBatch:
@@ -23,13 +27,16 @@ def judge_request(body: bytes, genesis: Genesis) -> TransactionBatch:
         raise Malformed(str(error)) from error
 
 
-def judge_batch(body: bytes, genesis: Genesis) -> TransactionBatch:
-    """A peer's batch; raises BadBatch unless it is within the limits and all of it is admissible."""
+def judge_batch(body: bytes, genesis: Genesis, judge: Judge = judge_request) -> TransactionBatch:
+    """A peer's batch; raises BadBatch unless it is within the limits and all of it is admissible.
+
+    ``judge`` judges each transaction in it.
+    """
     limits = genesis.limits
     if len(body) > limits.batch_bytes + limits.transaction_bytes:
         raise BadBatch(f"{len(body)} bytes are too many")
     try:
-        batch = judge_request(body, genesis)
+        batch = judge(body, genesis)
     except Malformed as error:
         raise BadBatch(error.detail) from error
     if not 0 < len(batch) <= limits.batch_transactions:

@@ -1,6 +1,7 @@
 """The replica's private keys at work, each behind the rule that guards it."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -33,7 +34,19 @@ from grootboek.wire import (
     protocol_messages,
 )
 
-__all__ = ["Keys", "Signers"]
+__all__ = ["Keys", "Signers", "VotingKey"]
+
+
+class VotingKey(Protocol):
+    """What a voting key must do: ``_core.SigningKey`` does it, and so may a key that lies elsewhere."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+
+    def sign(self, message: bytes, /) -> bytes:
+        """The deterministic signature, 64 bytes."""
+
 
 KEPT = 1_024
 """Of how many sequence numbers the guard remembers each vote: many windows."""
@@ -44,7 +57,7 @@ log = structlog.get_logger("grootboek.signers")
 class Keys(Struct, frozen=True):
     """The private keys of one replica that sign ledger values (transport keys live in the mesh)."""
 
-    voting: SigningKey
+    voting: VotingKey
     cosigning: SigningKey
     log: SigningKey
 

@@ -11,7 +11,7 @@ from itertools import islice
 from msgspec import Struct
 
 from grootboek import evidence as proof
-from grootboek._core import SigningKey, command_root, digest
+from grootboek._core import command_root, digest
 from grootboek.consensus import Listed
 from grootboek.errors import BadCertificate, BadMessage
 from grootboek.ledger import Ledger
@@ -19,6 +19,7 @@ from grootboek.ledger.founding import CONDUCT, members
 from grootboek.modules import conduct
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import EVIDENCE
+from grootboek.node.signers import VotingKey
 from grootboek.types import Genesis
 from grootboek.wire import Command, Evidence, Header, Transaction, encode, transaction_bytes
 
@@ -41,7 +42,7 @@ class Testimony:
     def __init__(
         self,
         genesis: Genesis,
-        voting: SigningKey,
+        voting: VotingKey,
         ledger: Ledger,
         journal: Journal,
     ) -> None:
@@ -55,7 +56,7 @@ class Testimony:
         self._recorded = CONDUCT in genesis.modules
         self._listed: tuple[int, tuple[int, ...]] = (-1, ())
 
-    def enter(self, voting: SigningKey) -> None:
+    def enter(self, voting: VotingKey) -> None:
         """Another epoch has begun, with this voting key: complaints of the old one are moot."""
         self._voting = voting
         self._pending = [item for item in self._pending if item.role is not None]

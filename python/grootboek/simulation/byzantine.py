@@ -35,6 +35,7 @@ from grootboek.wire import (
     encode,
     message_bytes,
     protocol_messages,
+    value_digest,
 )
 
 __all__ = ["SLOW", "STRATEGIES", "Liar", "Lies", "Strategy"]
@@ -58,6 +59,8 @@ class Liar:
         """Half of the others: they are told one thing, the rest another."""
         self.censored = rng.choice([peer for peer in range(n) if peer != me])
         self.heard: deque[Frame] = deque(maxlen=REMEMBERED)
+        self.told: dict[tuple[int, int], bytes] = {}
+        """By view and sequence number: the other value that the victims were told."""
         self._chain = chain
         self._keys = keys
 
@@ -66,6 +69,10 @@ class Liar:
         payload = encode(message)
         signed = message_bytes(self._chain, 0, self.me, payload)
         return Envelope(Signed(self.me, payload, self._keys.voting.sign(signed)))
+
+    def digest(self, value: PrePrepare) -> bytes:
+        """The value digest of a proposal."""
+        return value_digest(self._chain, 0, value.seq, value.time, value.batches)
 
     def cosign(self, size: int, root: bytes, time: int) -> Cosignature:
         """Any checkpoint under its cosigning key."""
@@ -86,10 +93,14 @@ def own(liar: Liar, frame: Frame) -> ProtocolMessage | None:
 
 
 def equivocate(liar: Liar, to: int, frame: Frame) -> Iterable[Frame]:
-    """Another PRE-PREPARE for half of the others."""
+    """Another PRE-PREPARE for half of the others, and the COMMIT that goes with it."""
     message = own(liar, frame)
-    if isinstance(message, PrePrepare) and message.batches and to in liar.victims:
-        return (liar.sign(replace(message, time=message.time + 1)),)
+    if to in liar.victims and isinstance(message, PrePrepare) and message.batches:
+        other = replace(message, time=message.time + 1)
+        liar.told[other.view, other.seq] = liar.digest(other)
+        return (liar.sign(other),)
+    if to in liar.victims and isinstance(message, Commit) and (message.view, message.seq) in liar.told:
+        return (liar.sign(replace(message, digest=liar.told[message.view, message.seq])),)
     return (frame,)
 
 
@@ -163,14 +174,14 @@ def _forged(liar: Liar, certificate: Certificate) -> Certificate:
 
 
 def open_wrongly(liar: Liar, _to: int, frame: Frame) -> Iterable[Frame]:
-    """NEW-VIEWs with another O: without its first value, or with NULL in its place."""
+    """NEW-VIEWs with another O, the same for all: without its last value, or with NULL in its place."""
     message = own(liar, frame)
     if isinstance(message, NewView) and message.pre_prepares:
-        first = decode(protocol_messages, message.pre_prepares[0].payload)
-        rest = message.pre_prepares[1:]
-        if isinstance(first, PrePrepare) and liar.rng.randrange(2):
-            rest = (liar.sign(PrePrepare(first.view, first.seq, 0, ())).signed, *rest)
-        return (liar.sign(replace(message, pre_prepares=rest)),)
+        *rest, last = message.pre_prepares
+        value = decode(protocol_messages, last.payload)
+        if isinstance(value, PrePrepare) and last.signature[0] % 2:
+            rest.append(liar.sign(PrePrepare(value.view, value.seq, 0, ())).signed)
+        return (liar.sign(replace(message, pre_prepares=tuple(rest))),)
     return (frame,)
 
 

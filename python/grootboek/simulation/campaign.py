@@ -15,12 +15,16 @@ from grootboek.modules.parties import Parties
 from grootboek.modules.records import Anchor, Records
 from grootboek.simulation.byzantine import SLOW, STRATEGIES
 from grootboek.simulation.faults import FAULTS
-from grootboek.simulation.run import Report, Simulation
+from grootboek.simulation.run import CRASH, PARTITION, Plan, Report, Simulation
 from grootboek.simulation.scenario import plan_of
+from grootboek.simulation.shrink import shrink
 from grootboek.wire import Command, encode
 
-__all__ = ["Failure", "Summary", "campaign", "outcome_of", "simulation_of"]
+__all__ = ["Failure", "Summary", "campaign", "ended", "outcome_of", "simulation_of", "smallest_plan"]
 
+
+WINDOWS = 2
+"""How many windows each seed must pass."""
 AT_ONCE = 64
 """How many seeds are handed to the processes together."""
 DOCUMENTS = 40
@@ -33,6 +37,11 @@ class Failure(Struct, frozen=True):
     seed: int
     what: str
     """The invariant's id first, where an invariant noticed it."""
+
+    @property
+    def kind(self) -> str:
+        """Which invariant, or which rule, without what is of this run alone."""
+        return self.what.split(":")[0]
 
 
 class Summary(Struct, kw_only=True):
@@ -50,6 +59,14 @@ class Summary(Struct, kw_only=True):
     """How many seeds had so many replicas."""
     faults: Counter[str] = msgspec.field(default_factory=Counter)
     """How often each kind of fault and each strategy happened."""
+    real_signatures: int = 0
+    """Seeds in which all signatures were Ed25519 and verified wherever they arrived."""
+    fewest_windows: int | None = None
+    """Windows of sequence numbers that each seed has passed at least."""
+    slowest_recovery_ms: int = 0
+    """How long after a heal the first block was made, at the most."""
+    without: Counter[str] = msgspec.field(default_factory=Counter)
+    """Seeds in which there was no crash, no partition or no view change."""
     never: list[str] = msgspec.field(default_factory=list)
     """Kinds that never did."""
 
@@ -66,15 +83,31 @@ class Summary(Struct, kw_only=True):
         self.views += outcome.views
         self.replicas[outcome.replicas] += 1
         self.faults += outcome.faults
+        self.real_signatures += outcome.real_signatures
+        fewest = outcome.windows if self.fewest_windows is None else self.fewest_windows
+        self.fewest_windows = min(fewest, outcome.windows)
+        self.slowest_recovery_ms = max(self.slowest_recovery_ms, outcome.recovery_ms)
+        happened = {
+            "crash": outcome.faults[CRASH],
+            "partition": outcome.faults[PARTITION],
+            "view": outcome.views,
+        }
+        self.without.update(name for name, times in happened.items() if not times)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing failed, and each seed had what each seed must have."""
+        enough = self.fewest_windows is None or self.fewest_windows >= WINDOWS
+        return not self.failures and not self.without and enough
 
     def close(self) -> None:
         """All seeds are in: name what never happened."""
         self.never = [name for name in (*FAULTS, *STRATEGIES, SLOW) if not self.faults[name]]
 
 
-def simulation_of(seed: int) -> Simulation:
-    """The run that ``seed`` stands for: its plan, over the records module."""
-    return Simulation(seed, plan_of(seed), Registry.of(Parties, Records), _anchor)
+def simulation_of(seed: int, plan: Plan | None = None) -> Simulation:
+    """The run that ``seed`` stands for, or another ``plan`` for it, over the records module."""
+    return Simulation(seed, plan or plan_of(seed), Registry.of(Parties, Records), _anchor)
 
 
 def campaign(seeds: Iterable[int], done: Callable[[Report | Failure], None]) -> Summary:
@@ -94,14 +127,33 @@ def _outcomes(seeds: Iterable[int]) -> Iterator[Report | Failure]:
             yield from pool.map(outcome_of, some)
 
 
-def outcome_of(seed: int) -> Report | Failure:
+def outcome_of(seed: int, plan: Plan | None = None) -> Report | Failure:
     """Run one seed to its end, whatever that is."""
+    return ended(simulation_of(seed, plan))
+
+
+def ended(run: Simulation) -> Report | Failure:
+    """Run to the end, whatever that is."""
     try:
-        return simulation_of(seed).run()
+        return run.run()
     except (GrootboekError, AssertionError) as error:
-        return Failure(seed, str(error))
+        return Failure(run.report.seed, str(error))
     except Exception as error:  # noqa: BLE001  # whatever ends a replica is a finding
-        return Failure(seed, f"{type(error).__name__}: {error}")
+        return Failure(run.report.seed, f"{type(error).__name__}: {error}")
+
+
+def smallest_plan(seed: int) -> Plan:
+    """The smallest plan under which ``seed`` fails in the way in which it does; its own if it does not."""
+    plan, outcome = plan_of(seed), outcome_of(seed)
+    if not isinstance(outcome, Failure):
+        return plan
+    kind = outcome.kind
+
+    def fails(smaller: Plan) -> bool:
+        found = outcome_of(seed, smaller)
+        return isinstance(found, Failure) and found.kind == kind
+
+    return shrink(plan, fails)
 
 
 def _anchor(number: int) -> Command:

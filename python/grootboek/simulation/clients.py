@@ -45,8 +45,9 @@ class Clients:
         self._keys = [known_key("client", i) for i in range(CLIENTS)]
 
     def start(self, period_us: int, until_us: int) -> None:
-        """Submit one transaction every ``period_us``, and repeat what stays unanswered."""
-        self._heap.after(period_us, lambda: self._next(period_us, until_us))
+        """Submit one transaction every ``period_us`` (0: none), and repeat what stays unanswered."""
+        if period_us:
+            self._heap.after(period_us, lambda: self._next(period_us, until_us))
         self._heap.after(RETRY_US, self._again)
 
     def burst(self, count: int) -> None:
@@ -85,7 +86,8 @@ class Clients:
         self._submit(number)
 
     def _made(self, number: int) -> tuple[bytes, bytes]:
-        return transaction(self._chain, self._keys[number % CLIENTS], number, self._make(number))
+        key, expiry = self._keys[number % CLIENTS], self._heap.now_ms + VALID_MS
+        return transaction(self._chain, key, number, self._make(number), expiry)
 
     def _submit(self, number: int) -> None:
         """To a random live replica."""

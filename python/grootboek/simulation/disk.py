@@ -66,14 +66,15 @@ class SimulatedDisk:
     """Files in memory. After ``crash`` only what was synced is certain.
 
     Faults are switched on by attributes: ``space`` (bytes until it is full), ``fail_after`` (so many
-    more changes succeed, then each call fails: 0 fails at once), ``fail_syncs``. Counters: ``writes``,
-    ``syncs``, ``bytes_written``.
+    more changes succeed, then each call fails: 0 fails at once), ``fail_syncs``, ``misread(name, offset,
+    right)`` (what a read gives). Counters: ``writes``, ``syncs``, ``bytes_written``.
     """
 
     def __init__(self) -> None:
         self.space: int | None = None
         self.fail_after: int | None = None
         self.fail_syncs = False
+        self.misread: Callable[[str, int, bytes], bytes] | None = None
         self.writes = 0
         self.syncs = 0
         self.bytes_written = 0
@@ -117,7 +118,8 @@ class SimulatedDisk:
         if name not in self._files:
             return b""
         end = None if size < 0 else offset + size
-        return bytes(self._files[name].now[offset:end])
+        right = bytes(self._files[name].now[offset:end])
+        return right if self.misread is None else self.misread(name, offset, right)
 
     def size(self, name: str) -> int:
         """See Disk."""
@@ -169,7 +171,7 @@ class SimulatedDisk:
 
     def mend(self) -> None:
         """Switch the faults off."""
-        self.space, self.fail_after, self.fail_syncs = None, None, False
+        self.space, self.fail_after, self.fail_syncs, self.misread = None, None, False, None
 
     def flip(self, name: str, offset: int, bit: int = 0) -> None:
         """Change one bit at rest."""

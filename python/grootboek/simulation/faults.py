@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from grootboek.simulation.hunting import favour, hunt, overtake
+from grootboek.simulation.lasting import SECOND, Fault, alone, apart, cut, lasting, later
+from grootboek.simulation.memory import Shortage
+from grootboek.simulation.misreads import Misread
 from grootboek.simulation.network import Weather
 
 if TYPE_CHECKING:
@@ -18,16 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAULTS", "Fault"]
 
-SECOND = 1_000_000
-Fault = Callable[["Simulation", random.Random], str | None]
 _OfOne = Callable[["Simulation", random.Random, "SimulatedReplica"], str]
-
-
-def _while(run: "Simulation", rng: random.Random, end: Callable[[], None]) -> str:
-    """End a fault after a while: how long that is, in words."""
-    lasts = rng.randrange(SECOND // 4, 4 * SECOND)
-    run.heap.after(lasts, end)
-    return f"for {lasts / SECOND:.1f} s"
 
 
 def _weather(run: "Simulation", rng: random.Random, worse: Weather, what: str) -> str:
@@ -37,7 +32,7 @@ def _weather(run: "Simulation", rng: random.Random, worse: Weather, what: str) -
     def better() -> None:
         run.network.weather = run.weather
 
-    return f"{what} {_while(run, rng, better)}"
+    return f"{what} {lasting(run, rng, better)}"
 
 
 def _two(run: "Simulation", rng: random.Random) -> tuple[int, int]:
@@ -88,14 +83,14 @@ def jitter(run: "Simulation", rng: random.Random) -> str:
 def one_way(run: "Simulation", rng: random.Random) -> str:
     """5: one path is cut, the way back is not."""
     a, b = _two(run, rng)
-    return f"{a} does not reach {b} {_cut(run, rng, [(a, b)])}"
+    return f"{a} does not reach {b} {cut(run, rng, [(a, b)])}"
 
 
 def partition(run: "Simulation", rng: random.Random) -> str:
     """6: two groups that do not hear each other."""
     order = rng.sample(range(len(run.replicas)), len(run.replicas))
     size = rng.randrange(1, len(order))
-    return f"partition {_apart(run, rng, order[:size], order[size:])}"
+    return f"partition {apart(run, rng, order[:size], order[size:])}"
 
 
 def asymmetric(run: "Simulation", rng: random.Random) -> str:
@@ -103,56 +98,18 @@ def asymmetric(run: "Simulation", rng: random.Random) -> str:
     order = rng.sample(range(len(run.replicas)), len(run.replicas))
     size = rng.randrange(1, len(order))
     pairs = [(a, b) for a in order[:size] for b in order[size:]]
-    return f"{order[:size]} are not heard {_cut(run, rng, pairs)}"
+    return f"{order[:size]} are not heard {cut(run, rng, pairs)}"
 
 
 def isolate_primary(run: "Simulation", rng: random.Random) -> str:
     """8: the primary of the newest view is cut off."""
     view = max((r.engine.replica.view for r in run.replicas if r.boots), default=0)
-    return f"primary alone {_alone(run, rng, view % len(run.replicas))}"
-
-
-def hunt(run: "Simulation", rng: random.Random) -> str:
-    """8, again and again: soon after a view has opened its primary is cut off, or everybody is."""
-    pace, left = rng.randrange(1_000, 40_000), rng.randrange(2, 6)
-    everybody, hunted = rng.randrange(2), -1
-
-    def look() -> None:
-        nonlocal hunted, left
-        view = max(
-            (r.engine.replica.view for r in run.correct if r.alive and r.engine.replica.active), default=0
-        )
-        if view > hunted:
-            hunted, left = view, left - 1
-            if everybody:
-                _cut(run, rng, [(a.me, b.me) for a in run.replicas for b in run.replicas if a is not b])
-            else:
-                _alone(run, rng, view % len(run.replicas))
-        if left:
-            run.heap.after(pace, look)
-
-    look()
-    return f"{left + 1} views are cut off as they open, looked for every {pace / 1_000:.0f} ms"
+    return f"primary alone {alone(run, rng, view % len(run.replicas))}"
 
 
 def isolate_one(run: "Simulation", rng: random.Random) -> str:
     """9: any replica is cut off."""
-    return f"one alone {_alone(run, rng, rng.randrange(len(run.replicas)))}"
-
-
-def _alone(run: "Simulation", rng: random.Random, one: int) -> str:
-    return _apart(run, rng, [one], [i for i in range(len(run.replicas)) if i != one])
-
-
-def _apart(run: "Simulation", rng: random.Random, group: list[int], others: list[int]) -> str:
-    pairs = [(a, b) for a in group for b in others]
-    return f"{group} | {others} {_cut(run, rng, pairs + [(b, a) for a, b in pairs])}"
-
-
-def _cut(run: "Simulation", rng: random.Random, pairs: list[tuple[int, int]]) -> str:
-    for a, b in pairs:
-        run.network.path(a, b).cut = True
-    return _while(run, rng, lambda: run.join(pairs))
+    return f"one alone {alone(run, rng, rng.randrange(len(run.replicas)))}"
 
 
 def clog(run: "Simulation", rng: random.Random) -> str:
@@ -164,7 +121,7 @@ def clog(run: "Simulation", rng: random.Random) -> str:
     def free() -> None:
         path.extra_us -= extra
 
-    return f"{a} to {b} takes {extra / 1_000:.0f} ms longer {_while(run, rng, free)}"
+    return f"{a} to {b} takes {extra / 1_000:.0f} ms longer {lasting(run, rng, free)}"
 
 
 def narrow(run: "Simulation", rng: random.Random) -> str:
@@ -176,7 +133,7 @@ def narrow(run: "Simulation", rng: random.Random) -> str:
     def widen() -> None:
         path.bytes_per_second = 0
 
-    return f"{a} to {b} carries {path.bytes_per_second} B/s {_while(run, rng, widen)}"
+    return f"{a} to {b} carries {path.bytes_per_second} B/s {lasting(run, rng, widen)}"
 
 
 def garble(run: "Simulation", rng: random.Random) -> str:
@@ -188,7 +145,7 @@ def half_open(run: "Simulation", rng: random.Random) -> str:
     """13: one end sees that a connection is gone, the other does not."""
     a, b = _two(run, rng)
     run.replicas[a].lost(b)
-    return f"{a} lost {b}, which does not know {_cut(run, rng, [(a, b), (b, a)])}"
+    return f"{a} lost {b}, which does not know {cut(run, rng, [(a, b), (b, a)])}"
 
 
 def reconnect(run: "Simulation", rng: random.Random) -> str:
@@ -220,7 +177,7 @@ def kill_in_recovery(run: "Simulation", rng: random.Random, victim: "SimulatedRe
 def pause(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """17: SIGSTOP."""
     victim.pause()
-    return f"pause {victim.me} {_while(run, rng, victim.resume)}"
+    return f"pause {victim.me} {lasting(run, rng, victim.resume)}"
 
 
 def restart_all(run: "Simulation", rng: random.Random) -> str:
@@ -247,7 +204,29 @@ def slow(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> s
     def fast() -> None:
         victim.slow_us = 0
 
-    return f"{victim.me} is slow {_while(run, rng, fast)}"
+    return f"{victim.me} is slow {lasting(run, rng, fast)}"
+
+
+@_to_a_living_one
+def starve(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """21: memory runs out somewhere in a turn."""
+    victim.shortage = Shortage(rng.randrange(3_000))
+    return f"{victim.me} has memory for {victim.shortage.left} calls"
+
+
+@_to_a_living_one
+def skew(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """22: it starts as a later version, which the others do not understand, and goes back again."""
+    run.network.later.add(victim.me)
+
+    def go_back() -> None:
+        run.network.later.discard(victim.me)
+        victim.kill()
+        run.boot(victim)
+
+    victim.kill()
+    run.boot(victim)
+    return f"{victim.me} speaks a later version {lasting(run, rng, go_back)}"
 
 
 def blackout(run: "Simulation", rng: random.Random) -> str:
@@ -269,7 +248,7 @@ def _power_off(run: "Simulation", rng: random.Random, victim: "SimulatedReplica"
 
 
 def _start_again(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
-    return _while(run, rng, lambda: run.boot(victim))
+    return lasting(run, rng, lambda: run.boot(victim))
 
 
 # --- clock ---------------------------------------------------------------------------------------
@@ -288,21 +267,21 @@ def back(run: "Simulation", rng: random.Random) -> str:
 def _wrong_clock(run: "Simulation", rng: random.Random, ms: int) -> str:
     victim = rng.choice(run.replicas)
     victim.clock.jump(ms)
-    return f"the clock of {victim.me} jumps {ms} ms {_while(run, rng, victim.clock.right)}"
+    return f"the clock of {victim.me} jumps {ms} ms {lasting(run, rng, victim.clock.right)}"
 
 
 def drift(run: "Simulation", rng: random.Random) -> str:
     """25: a clock runs at another speed."""
     victim, ppm = rng.choice(run.replicas), rng.randrange(-500_000, 500_001)
     victim.clock.drift(ppm)
-    return f"the clock of {victim.me} gains {ppm} us a second {_while(run, rng, victim.clock.right)}"
+    return f"the clock of {victim.me} gains {ppm} us a second {lasting(run, rng, victim.clock.right)}"
 
 
 def freeze(run: "Simulation", rng: random.Random) -> str:
     """26: a clock stands still."""
     victim = rng.choice(run.replicas)
     victim.clock.stop()
-    return f"the clock of {victim.me} stands still {_while(run, rng, victim.clock.right)}"
+    return f"the clock of {victim.me} stands still {lasting(run, rng, victim.clock.right)}"
 
 
 # --- disk ----------------------------------------------------------------------------------------
@@ -341,6 +320,22 @@ def flip(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> s
     return f"a bit of {victim.me}'s {name} changes; it is down {_start_again(run, rng, victim)}"
 
 
+@_to_one_that_may_be_lost
+def misread(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """31: a read gives what is elsewhere on the disk, or was there before; the replica may stay down."""
+    right = rng.randrange(12)
+    wrong = Misread(victim.disk, right, rng)
+    victim.flipped = True
+
+    def restart() -> None:
+        victim.kill()
+        victim.disk.misread = wrong
+        _start_again(run, rng, victim)
+
+    kind = "stale" if wrong.stale else "from elsewhere"
+    return f"{victim.me} starts again {later(run, rng, restart)}, and its read {right} is {kind}"
+
+
 @_to_a_living_one
 def fill(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """32: the disk is full."""
@@ -369,7 +364,15 @@ def _go_back(run: "Simulation", rng: random.Random, victim: "SimulatedReplica", 
         victim.restore(image, guard=guard)
         run.boot(victim)
 
-    return f"{victim.me} goes back to its disk of now {_while(run, rng, restore)}"
+    return f"{victim.me} goes back to its disk of now {lasting(run, rng, restore)}"
+
+
+@_to_one_that_may_be_lost
+def twin(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """33, while it runs: a second process with the same keys, from an image of the disk. It counts in f."""
+    run.monitor.faulty.add(victim.me)
+    image = victim.disk.copy()
+    return f"{victim.me} gets a twin with its disk of now {later(run, rng, lambda: run.twin(victim, image))}"
 
 
 @_to_one_that_may_be_lost
@@ -405,9 +408,11 @@ FAULTS: dict[str, Fault] = {
     "5 one-way loss": one_way,
     "6 partition": partition,
     "7 asymmetric partition": asymmetric,
+    "7 one hears all": favour,
     "8 primary isolated": isolate_primary,
     "8 views cut off in turn": hunt,
     "9 one isolated": isolate_one,
+    "9 next primary overtaken": overtake,
     "10 clogged path": clog,
     "11 bandwidth cap": narrow,
     "12 changed bytes": garble,
@@ -419,6 +424,8 @@ FAULTS: dict[str, Fault] = {
     "18 restart of all": restart_all,
     "19 crash of f + 1": crash_many,
     "20 slow processor": slow,
+    "21 failing allocation": starve,
+    "22 version skew": skew,
     "23 clock ahead": ahead,
     "24 clock back": back,
     "25 clock drift": drift,
@@ -428,9 +435,11 @@ FAULTS: dict[str, Fault] = {
     "28 power cut of all": blackout,
     "29 failing sync": fail_syncs,
     "30 bit flip": flip,
+    "31 misread": misread,
     "32 full disk": fill,
     "33 old disk": old_disk,
     "33 old disk and guard": old_guard,
+    "33 twin with the same key": twin,
     "34 disk lost": lose_disk,
     "35 burst": burst,
     "36 half good request": garbage,

@@ -1,11 +1,11 @@
 """A genesis file with keys that follow from a number: for the simulator and for unit tests only."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from grootboek._core import SigningKey, digest
-from grootboek.node.signers import Keys
+from grootboek.node.signers import Keys, VotingKey
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
@@ -24,16 +24,19 @@ def place_of(name: str) -> int:
     return int(name.removeprefix(_NAME))
 
 
-def keys_of(place: int, epoch: int = 0) -> Keys:
+def keys_of(place: int, epoch: int = 0, voting: Callable[[bytes], VotingKey] = SigningKey) -> Keys:
     """The keys of the replica at ``place``; its cosigning key is another in each epoch."""
     cosigning = ("replica", place, "cosigning", *((epoch,) if epoch else ()))
-    voting, log = (known_key("replica", place, use) for use in ("voting", "log"))
-    return Keys(voting, known_key(*cosigning), log)
+    return Keys(
+        voting(_seed("replica", place, "voting")),
+        known_key(*cosigning),
+        known_key("replica", place, "log"),
+    )
 
 
-def info_of(place: int, epoch: int = 0) -> ReplicaInfo:
+def info_of(place: int, epoch: int = 0, voting: Callable[[bytes], VotingKey] = SigningKey) -> ReplicaInfo:
     """How it presents itself; certificates are placeholders."""
-    keys = keys_of(place, epoch)
+    keys = keys_of(place, epoch, voting)
     placeholder = base64.b64encode(b"simulated").decode()
     return ReplicaInfo(
         name=name_of(place),
@@ -49,7 +52,11 @@ def info_of(place: int, epoch: int = 0) -> ReplicaInfo:
 
 def known_key(*names: str | int) -> SigningKey:
     """A private key that everybody can compute from ``names``."""
-    return SigningKey(digest("/".join(["simulation", *map(str, names)]).encode()))
+    return SigningKey(_seed(*names))
+
+
+def _seed(*names: str | int) -> bytes:
+    return digest("/".join(["simulation", *map(str, names)]).encode())
 
 
 def found(
@@ -58,10 +65,14 @@ def found(
     *,
     limits: Limits | None = None,
     parties: Sequence[Party] = (),
+    voting: Callable[[bytes], VotingKey] = SigningKey,
 ) -> tuple[Genesis, list[Keys]]:
-    """The genesis of ``n`` replicas and their keys; certificates are placeholders."""
-    keys = [keys_of(place) for place in range(n)]
-    replicas = tuple(info_of(place) for place in range(n))
+    """The genesis of ``n`` replicas and their keys; ``voting`` makes a voting key from its seed.
+
+    Certificates are placeholders.
+    """
+    keys = [keys_of(place, voting=voting) for place in range(n)]
+    replicas = tuple(info_of(place, voting=voting) for place in range(n))
     genesis = Genesis(
         name="simulation.invalid/ledger",
         time=EPOCH_MS,

@@ -15,7 +15,7 @@ class Heap:
     def __init__(self) -> None:
         self.now_us = 0
         self.handled = 0
-        self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._events: list[tuple[int, int, Callable[[], object]]] = []
         self._made = 0
 
     @property
@@ -23,7 +23,7 @@ class Heap:
         """The simulated wall clock, in milliseconds since 1970."""
         return EPOCH_MS + self.now_us // 1_000
 
-    def after(self, delay_us: int, action: Callable[[], None]) -> None:
+    def after(self, delay_us: int, action: Callable[[], object]) -> None:
         """Do ``action`` so many microseconds from now."""
         self._made += 1
         heapq.heappush(self._events, (self.now_us + delay_us, self._made, action))

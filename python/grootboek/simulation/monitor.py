@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from grootboek.errors import GrootboekError
+from grootboek.ledger.reading import Head
 from grootboek.node.intake import Request
 from grootboek.simulation.founding import place_of
 from grootboek.simulation.replica import SimulatedReplica
@@ -51,16 +52,24 @@ class Monitor:
         self.wiped: set[int] = set()
         """Replicas that have lost all memory: what they said before, nobody may know."""
         self._blocks: dict[int, _Block] = {}
+        self._highest: dict[int, int] = {}
+        """The highest view of each epoch that a correct replica has been in, or has asked for."""
+        self._heads: dict[int, Head] = {}
+        """What each replica's history was when it was last compared."""
+        self._last: Frame | None = None
         self._votes: dict[tuple[int, str, int, int, int], bytes] = {}
         self._roots: dict[tuple[int, int], bytes] = {}
         self._views: dict[tuple[int, int], tuple[int, int]] = {}
 
     def turn(self, replica: SimulatedReplica) -> None:
-        """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back."""
+        """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back;
+        PL3: f liars move nobody to a view that no correct replica has asked for.
+        """
         if replica.me in self.faulty:
             return
         ledger = replica.engine.ledger
-        if ledger.height:
+        if ledger.height and ledger.head is not self._heads.get(replica.me):
+            self._heads[replica.me] = ledger.head
             mine = _Block(ledger.seq, ledger.size, ledger.root)
             if self._blocks.setdefault(ledger.height, mine) != mine:
                 raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
@@ -69,6 +78,10 @@ class Monitor:
         if replica.engine.replica.learning and not (replica.forgetful or replica.flipped):
             raise Violation(f"PL1: replica {replica.me} believes to have forgotten what it has not")
         view = (replica.engine.epoch.number, replica.engine.replica.view)
+        highest = self._highest.get(view[0], 0)
+        if view[1] > highest + replica.engine.epoch.quorum.weak:
+            raise Violation(f"PL3: replica {replica.me} went to view {view}, which no correct one asked for")
+        self._highest[view[0]] = max(highest, view[1])
         if view < self._views.get((replica.me, replica.boots), (0, 0)):
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
@@ -78,8 +91,9 @@ class Monitor:
 
         ``sender`` is a place of the network; ``epoch`` the one that it is in, None for the founding one.
         """
-        if sender in self.faulty | self.wiped:
-            return
+        if sender in self.faulty | self.wiped or self._last is frame:
+            return  # a broadcast is looked at once
+        self._last = frame
         if isinstance(frame, Checkpoint):
             root = self._roots.setdefault((sender, frame.size), frame.root)
             if root != frame.root:

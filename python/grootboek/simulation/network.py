@@ -4,6 +4,7 @@ garbled or cut off.
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
@@ -52,6 +53,9 @@ class Network:
         self._rng = rng
         self._receive = receive
         self._paths: dict[tuple[int, int], Path] = {}
+        self.later: set[int] = set()
+        """Replicas that speak a later version of the protocol."""
+        self._last: tuple[Frame, _Letter] | None = None
 
     def path(self, sender: int, to: int) -> Path:
         """The way from ``sender`` to ``to``; what is changed in it holds until ``heal``."""
@@ -64,28 +68,49 @@ class Network:
                 self.path(a, b).cut = self.path(b, a).cut = True
 
     def heal(self) -> None:
-        """Mend every path."""
+        """Mend every path; all speak the same version again."""
         self._paths.clear()
+        self.later.clear()
 
     def reachable(self, sender: int, to: int) -> bool:
-        """Whether frames pass at all."""
+        """Whether frames pass at all; those that are under way where a path is cut are lost, too."""
         path = self._paths.get((sender, to))
         return path is None or not path.cut
 
     def send(self, sender: int, to: int, frame: Frame) -> None:
         """One frame on its way."""
         self.sent += 1
-        weather, rng = self.weather, self._rng
-        if not self.reachable(sender, to) or rng.randrange(1_000) < weather.loss:
+        weather = self.weather
+        if not self.reachable(sender, to) or self._chance(weather.loss):
             self.lost += 1
             return
-        data = encode(frame)
-        for _ in range(2 if rng.randrange(1_000) < weather.duplicate else 1):
-            delay = rng.randint(weather.delay_min, weather.delay_max) + self._held_up(sender, to, len(data))
-            if rng.randrange(1_000) < weather.late:
-                delay += rng.randrange(100 * weather.delay_max)
-            arriving = _garble(data, rng) if rng.randrange(1_000) < weather.garbled else data
-            self._heap.after(delay, partial(self._arrive, to, sender, arriving))
+        letter = self._sealed(frame, later=sender in self.later)
+        for _ in range(2 if self._chance(weather.duplicate) else 1):
+            self._heap.after(
+                self._delay(sender, to, letter), partial(self._arrive, to, sender, self._carried(letter))
+            )
+
+    def _chance(self, thousandths: int) -> bool:
+        return thousandths > 0 and self._rng.random() * 1_000 < thousandths
+
+    def _delay(self, sender: int, to: int, letter: "_Letter") -> int:
+        weather = self.weather
+        spread = weather.delay_max - weather.delay_min
+        delay = weather.delay_min + int(self._rng.random() * spread)
+        if self._chance(weather.late):
+            delay += self._rng.randrange(100 * weather.delay_max)
+        return delay + self._held_up(sender, to, len(letter.data))
+
+    def _sealed(self, frame: Frame, *, later: bool) -> "_Letter":
+        """Encoded once, to however many it goes."""
+        if later:
+            return _Letter(_later_version(encode(frame), self._rng))
+        if self._last is None or self._last[0] is not frame:
+            self._last = (frame, _Letter(encode(frame)))
+        return self._last[1]
+
+    def _carried(self, letter: "_Letter") -> "_Letter":
+        return _Letter(_garble(letter.data, self._rng)) if self._chance(self.weather.garbled) else letter
 
     def _held_up(self, sender: int, to: int, size: int) -> int:
         path = self._paths.get((sender, to))
@@ -97,13 +122,38 @@ class Network:
         path.free_at_us = max(path.free_at_us, now) + size * _SECOND_US // path.bytes_per_second
         return path.extra_us + path.free_at_us - now
 
-    def _arrive(self, to: int, sender: int, data: bytes) -> None:
-        try:
-            frame = decode(frames, data)
-        except BadFrame:
+    def _arrive(self, to: int, sender: int, letter: "_Letter") -> None:
+        frame = letter.opened() if self.reachable(sender, to) else None
+        if frame is None:
             self.lost += 1
         else:
             self._receive(to, sender, frame)
+
+
+class _Letter:
+    """Bytes on their way. All who get the same bytes share one decoding, since values do not change."""
+
+    __slots__ = ("_frame", "_opened", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._opened = False
+        self._frame: Frame | None = None
+
+    def opened(self) -> Frame | None:
+        """The frame in it; None where there is none."""
+        if not self._opened:
+            self._opened = True
+            with suppress(BadFrame):
+                self._frame = decode(frames, self.data)
+        return self._frame
+
+
+def _later_version(data: bytes, rng: random.Random) -> bytes:
+    """The frame as a later version of the protocol has it: with a field more, or of an unknown kind."""
+    if rng.randrange(2):
+        return bytes([data[0] + 1]) + data[1:] + b"\xc0"
+    return data[:1] + b"\x7f" + data[2:]
 
 
 def _garble(data: bytes, rng: random.Random) -> bytes:

@@ -2,23 +2,26 @@
 
 import random
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import nullcontext
 from functools import partial
 
 from grootboek._core import State
 from grootboek.consensus import CheckedReplica
-from grootboek.errors import Damaged, GrootboekError, PeerError, StorageError
+from grootboek.errors import CommandFailed, Damaged, GrootboekError, PeerError, StorageError
 from grootboek.ledger import Ledger, Registry
 from grootboek.node.engine import Engine
+from grootboek.node.gate import Verify, verify_replicas
 from grootboek.node.intake import Request
 from grootboek.node.journal import MARKER, Journal
 from grootboek.node.journalled import vouched_in
-from grootboek.node.judging import judge_batch, judge_request
+from grootboek.node.judging import Judge, judge_batch, judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.signers import Keys
 from grootboek.simulation.clock import Clock
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.founding import name_of, place_of
 from grootboek.simulation.heap import Heap
+from grootboek.simulation.memory import Shortage
 from grootboek.types import Epoch, Genesis
 from grootboek.wire import Batch, Frame
 
@@ -50,10 +53,13 @@ class SimulatedReplica:
         failed: Callable[["SimulatedReplica"], None] | None = None,
         keys_in: Callable[[Epoch], Keys] | None = None,
         rng: random.Random | None = None,
+        verify: Verify = verify_replicas,
+        judge: Judge = judge_request,
     ) -> None:
         """``send(sender, to, frame)`` is the network; ``observe`` is called after every turn, ``failed``
-        when the process ended by itself because its disk failed. ``me`` is its place in the network, which
-        its name tells; ``keys_in`` gives its keys of a later epoch.
+        when the process ended by itself because its disk or its memory failed. ``me`` is its place in the
+        network, which its name tells; ``keys_in`` gives its keys of a later epoch. ``verify`` and ``judge``
+        check the signatures of replicas and of clients.
         """
         self.genesis = genesis
         self.me = me
@@ -72,6 +78,8 @@ class SimulatedReplica:
         """Whether a failing disk takes the machine's power with it."""
         self.liar: Callable[[int, Frame], Iterable[tuple[int, Frame]]] | None = None
         """What makes a Byzantine replica of it: the frames in place of an honest one, with their delays."""
+        self.shortage: Shortage | None = None
+        """What lets memory run out in some turn to come."""
         self.slow_us = 0
         """How long what it says is held up: a processor that is too slow."""
         self.engine: Engine
@@ -82,6 +90,8 @@ class SimulatedReplica:
         self._observe = observe
         self._failed = failed
         self._rng = rng or random.Random(me)  # noqa: S311  # a seeded simulation, not a secret
+        self._verify = verify
+        self._judge = judge
         self._state = State()
         self._timers: dict[Hashable, int] = {}
         self._tokens = 0
@@ -96,7 +106,9 @@ class SimulatedReplica:
             vouched = vouched_in(journal[1])
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
             me, keys = self._seat_in(ledger.epochs.last)
-            self.engine = _CheckedEngine(self.genesis, me, keys, ledger, journal, self._seat_in)
+            self.engine = _CheckedEngine(
+                self.genesis, me, keys, ledger, journal, self._seat_in, verify=self._verify
+            )
         except StorageError:
             self._end()
             return
@@ -137,7 +149,8 @@ class SimulatedReplica:
         self.forgetful = True
 
     def _end(self) -> None:
-        """A failed write or sync: the daemon stops, and promises nothing more."""
+        """No memory, or a failed write or sync: the daemon stops, and promises nothing more."""
+        self.shortage = None
         self.kill()
         if self.cut_power_at_failure:
             self.cut_power_at_failure = False
@@ -165,7 +178,7 @@ class SimulatedReplica:
             return
         if isinstance(frame, Batch):
             try:
-                batch = judge_batch(frame.body, self.genesis)
+                batch = judge_batch(frame.body, self.genesis, self._judge)
             except PeerError:
                 return
             self.turn(lambda now: self.engine.body(self._index(sender), batch, now))
@@ -174,7 +187,7 @@ class SimulatedReplica:
 
     def submit(self, body: bytes, done: Callable[[Request], None]) -> None:
         """A client's request."""
-        batch = judge_request(body, self.genesis)
+        batch = self._judge(body, self.genesis)
         self.turn(lambda now: self.engine.submit(batch, now, done))
 
     def connected(self, peer: int) -> None:
@@ -211,13 +224,19 @@ class SimulatedReplica:
             self._paused.append(action)
             return
         try:
-            out = action(self.clock.now_ms)
+            with self.shortage or nullcontext():
+                out = action(self.clock.now_ms)
         except StorageError:
             self._end()
-        except (GrootboekError, AssertionError):
-            if self.liar is None:
+        except (MemoryError, CommandFailed):
+            if self.shortage is None or not self.shortage.struck:
                 raise
-            self.kill()  # what it makes of its own lies is its own affair
+            self._end()
+        except (GrootboekError, AssertionError) as error:
+            found = self.flipped and isinstance(error, Damaged)
+            if self.liar is None and not found:
+                raise
+            self.kill()  # its disk is damaged; or it lies, and what it makes of that is its own affair
             self.damaged = True
         else:
             self._do(out)

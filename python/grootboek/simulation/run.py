@@ -9,12 +9,15 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
-from grootboek._core import digest
+from grootboek._core import SigningKey, digest
 from grootboek.ledger import Registry
 from grootboek.modules.replicas import Replicas
-from grootboek.node.signers import Keys
+from grootboek.node.gate import verify_replicas
+from grootboek.node.judging import judge_request
+from grootboek.node.signers import Keys, VotingKey
 from grootboek.simulation.byzantine import Liar, Lies
 from grootboek.simulation.clients import Clients
+from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.faults import FAULTS
 from grootboek.simulation.founding import found, keys_of
 from grootboek.simulation.heap import Heap
@@ -22,6 +25,7 @@ from grootboek.simulation.membership import governor, open_epoch
 from grootboek.simulation.monitor import Monitor, Violation
 from grootboek.simulation.network import Network, Weather
 from grootboek.simulation.replica import SimulatedReplica
+from grootboek.simulation.signatures import CheapKey, CheapVerifier, OneJudge
 from grootboek.types import Epoch, Limits
 from grootboek.wire import Command, Frame
 
@@ -29,12 +33,15 @@ __all__ = ["Plan", "Report", "Simulation"]
 
 SECOND = 1_000_000
 STEP_US = 20_000
+CRASH = "15 kill"
+PARTITION = "6 partition"
 VIEW_CHANGE = "view change"
 """What ``Plan.sure`` calls a view change: it is no fault, but comes of them."""
 ISOLATE = "8 primary isolated"
 ATTEMPTS = 20
 FAR_ENTRIES = 30
 """How far behind a replica asks for a snapshot where ``Plan.snapshots`` says so."""
+PATIENCE = 10
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -43,7 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     replicas: int = 4
     seconds: int = 20
     """Simulated, before the heal."""
-    rate: int = 50
+    rate: float = 50
     """Transactions a second, all clients together."""
     weather: Weather = Weather(loss=20, duplicate=20, late=5)
     faults: dict[str, int] = msgspec.field(default_factory=dict)
@@ -59,6 +66,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Replicas beside those of the genesis file: they follow the ledger until an epoch takes them in."""
     snapshots: int = 0
     """How many heights are between two snapshots where a replica soon counts as far behind; 0: as shipped."""
+    real_signatures: bool = False
+    """Whether every signature is Ed25519 and verified wherever it arrives; else see ``signatures``."""
 
 
 class Report(Struct, kw_only=True):
@@ -72,6 +81,11 @@ class Report(Struct, kw_only=True):
     submitted: int = 0
     acknowledged: int = 0
     height: int = 0
+    windows: int = 0
+    """How many windows of sequence numbers were passed."""
+    recovery_ms: int = 0
+    """How long after the heal the first block was made."""
+    real_signatures: bool = False
     views: int = 0
     frames: int = 0
     leaps: int = 0
@@ -91,9 +105,14 @@ class Simulation:
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
         """``make(i)`` gives the command of the i-th transaction."""
         modules = {name: registry.load(name).version for name in registry.names}
+        real = plan.real_signatures
+        voting = SigningKey if real else CheapKey
         parties = (governor(),) if Replicas.name in modules else ()
-        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=parties)
-        keys = [keys_of(place) for place in range(plan.replicas + plan.spares)]
+        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=parties, voting=voting)
+        keys = [keys_of(place, voting=voting) for place in range(plan.replicas + plan.spares)]
+        cheap = [key.voting for key in keys if isinstance(key.voting, CheapKey)]
+        verify = verify_replicas if real else CheapVerifier(cheap)
+        judge = judge_request if real else OneJudge(self.genesis)
         self.plan = plan
         self.weather = plan.weather
         """What the weather is where no fault makes it worse."""
@@ -104,21 +123,26 @@ class Simulation:
         """What happened to the network, for a reader."""
         self._rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
         self.network = Network(self.heap, self._rng, self._receive)
+        self._make = partial(
+            self.replica_type,
+            self.genesis,
+            registry=registry,
+            heap=self.heap,
+            send=self._send,
+            observe=self._observe,
+            failed=self._failed,
+            rng=self._rng,
+            verify=verify,
+            judge=judge,
+        )
+        self._keys = keys
         self.replicas = [
-            self.replica_type(
-                self.genesis,
-                i,
-                key,
-                registry,
-                heap=self.heap,
-                send=self._send,
-                observe=self.monitor.turn,
-                failed=self._failed,
-                keys_in=partial(_keys_in, i),
-                rng=self._rng,
-            )
-            for i, key in enumerate(keys)
+            self._make(i, key, keys_in=partial(_keys_in, i, voting)) for i, key in enumerate(keys)
         ]
+        self.twins: dict[int, SimulatedReplica] = {}
+        """Second processes with the keys of a replica that counts in f."""
+        self.watchers: list[Callable[[SimulatedReplica], None]] = []
+        """Faults that wait for something: they are told of every turn of a correct replica."""
         self.clients = Clients(self.heap, self._rng, self.replicas, self.monitor, make)
         for me, name in plan.liars.items():
             self.monitor.faulty.add(me)
@@ -134,11 +158,12 @@ class Simulation:
             self.boot(replica)
         self.network.weather = self.weather
         end = self.plan.seconds * SECOND
-        self.clients.start(SECOND // self.plan.rate, end)
+        self.clients.start(int(SECOND / self.plan.rate) if self.plan.rate else 0, end)
         self._plan_faults()
         self._drain(end)
         self._change_view()
         self._heal()
+        self._recover()
         self._settle()
         self._pass_windows()
         self.monitor.settled(self.correct)
@@ -154,30 +179,53 @@ class Simulation:
         for name in self.plan.sure:
             if name == VIEW_CHANGE:
                 continue
-            self.heap.after(self._rng.choice(span), partial(self._happen, name))
+            self.heap.after(self._rng.choice(span), partial(self._surely, name))
         for second in range(self.plan.seconds):
             for name, chance in self.plan.faults.items():
                 if self._rng.randrange(1_000) < chance:
                     at = max(span.start, second * SECOND + self._rng.randrange(SECOND))
                     self.heap.after(min(at, span.stop - 1), partial(self._happen, name))
 
-    def _happen(self, name: str) -> None:
+    def _happen(self, name: str) -> bool:
         words = FAULTS[name](self, self._rng)
         if words is not None:
             self.report.faults[name] += 1
             self.note(words)
+        return words is not None
+
+    def _surely(self, name: str) -> None:
+        """Try again where there was nothing to hurt, all being down."""
+        if not self._happen(name):
+            self.heap.after(SECOND // 4, partial(self._surely, name))
 
     def _heal(self) -> None:
         self.note("heal")
+        self.watchers.clear()
         self.network.heal()
         self.network.weather = self.weather = Weather()
         for replica in self.replicas:
             replica.clock.right()
             replica.slow_us = 0
+            replica.shortage = None
             replica.disk.mend()
             replica.resume()
             self.boot(replica)
         self.reconnect()
+
+    def _recover(self) -> None:
+        """PL3: after the heal a block is made within ten of the time-outs that views have by then."""
+        began, height = self.heap.now_us, self._height
+        self.clients.burst(1)
+        patience = 1_000 * max(r.engine.replica.patience() for r in self.correct)
+        while self._height == height:
+            if self.heap.now_us > began + PATIENCE * patience:
+                raise Violation(f"PL3: no block within {PATIENCE} view time-outs of {patience // 1_000} ms")
+            self._drain(self.heap.now_us + STEP_US)
+        self.report.recovery_ms = (self.heap.now_us - began) // 1_000
+
+    @property
+    def _height(self) -> int:
+        return max(r.engine.ledger.height for r in self.correct)
 
     def _change_view(self) -> None:
         """Where ``sure`` asks for one and no view has changed, the primary is cut off until one does."""
@@ -224,6 +272,8 @@ class Simulation:
         report.submitted = self.clients.submitted
         report.acknowledged = len(self.monitor.acknowledged)
         report.height = ledger.height
+        report.windows = ledger.seq // self.plan.limits.window
+        report.real_signatures = self.plan.real_signatures
         report.views = self._views
         report.frames = self.network.sent
         report.leaps = sum(r.engine.counters.leaps for r in self.correct)
@@ -296,8 +346,22 @@ class Simulation:
             one.lost(other.me)
             one.connected(other.me)
 
+    def twin(self, victim: SimulatedReplica, image: SimulatedDisk) -> None:
+        """Start a second process with the victim's keys, from another disk. Both count as lying."""
+        if victim.me in self.twins:
+            return
+        second = self._make(victim.me, self._keys[victim.me])
+        second.disk, second.flipped = image, True
+        for process in (victim, second):
+            process.liar = process.liar or _as_it_is
+        self.twins[victim.me] = second
+        second.boot()
+        for other in self.replicas:
+            if other.me != victim.me:
+                second.connected(other.me)
+
     def _failed(self, replica: SimulatedReplica) -> None:
-        self.note(f"the disk of {replica.me} failed")
+        self.note(f"replica {replica.me} ends, because its disk or its memory failed")
         self.heap.after(self._rng.randrange(SECOND // 4, 2 * SECOND), lambda: self.boot(replica))
 
     # --- wiring ----------------------------------------------------------------------------------
@@ -308,7 +372,20 @@ class Simulation:
 
     def _receive(self, to: int, sender: int, frame: Frame) -> None:
         self.replicas[to].receive(sender, frame)
+        if to in self.twins:
+            self.twins[to].receive(sender, frame)
+
+    def _observe(self, replica: SimulatedReplica) -> None:
+        self.monitor.turn(replica)
+        if self.watchers and replica.me not in self.monitor.faulty:
+            for watcher in tuple(self.watchers):
+                if watcher in self.watchers:  # it may have gone by what another one did
+                    watcher(replica)
 
 
-def _keys_in(place: int, epoch: Epoch) -> Keys:
-    return keys_of(place, epoch.number)
+def _as_it_is(_to: int, frame: Frame) -> list[tuple[int, Frame]]:
+    return [(0, frame)]
+
+
+def _keys_in(place: int, voting: Callable[[bytes], VotingKey], epoch: Epoch) -> Keys:
+    return keys_of(place, epoch.number, voting)

@@ -12,6 +12,7 @@ from itertools import takewhile
 from msgspec import Struct
 
 from grootboek.consensus import (
+    Amnesia,
     CaughtUp,
     CheckedReplica,
     Effect,
@@ -132,7 +133,7 @@ class Recorder:
 
         class Recorded(_Recorded):
             add = staticmethod(recorder.add)
-            heard = staticmethod(recorder.heard)
+            listen = staticmethod(recorder.heard)
             restarted = staticmethod(recorder.restarted)
 
         return Recorded
@@ -153,12 +154,14 @@ class _Recorded(CheckedReplica):
     """A CheckedReplica that tells what it does."""
 
     add: Callable[[Step], None]
-    heard: Callable[[Event], None]
+    listen: Callable[[Event], None]
     restarted: Callable[[int, int, int, Sequence[Record]], None]
 
-    def start(self, position: Position, records: Sequence[Record], now: int) -> list[Effect]:
+    def start(
+        self, position: Position, records: Sequence[Record], now: int, lost: Amnesia | None = None
+    ) -> list[Effect]:
         """As Replica.start."""
-        effects = super().start(position, records, now)
+        effects = super().start(position, records, now, lost)
         length = 0 if position.last is None else position.last.seq
         self.restarted(self.config.me, length, self.low, records)
         self._tell(effects)
@@ -167,7 +170,7 @@ class _Recorded(CheckedReplica):
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """As Replica.handle."""
-        self.heard(event)
+        self.listen(event)
         before = self.executed
         slot = self.slots.get(before + 1)
         value = b"" if slot is None or slot.decided is None else self.value_of(slot.decided)

@@ -1,0 +1,35 @@
+"""A disk that answers a read with other bytes: found, or harmless."""
+
+import random
+
+import pytest
+
+from grootboek.errors import Damaged
+from grootboek.ledger.log import EntryLog
+from grootboek.simulation.disk import SimulatedDisk
+from grootboek.simulation.misreads import Misread
+
+
+def test_a_log_that_is_read_wrongly_is_damaged() -> None:
+    disk = SimulatedDisk()
+    log = EntryLog.open(disk)
+    log.append([b"\x00an entry", b"\x00another"])
+    disk.misread = lambda _name, _offset, right: b"\xff" * len(right)
+    with pytest.raises(Damaged, match="not framed"):
+        log.position(1)
+
+
+def test_one_read_is_wrong_and_those_around_it_are_right() -> None:
+    disk = SimulatedDisk()
+    disk.write("a", b"old")
+    disk.write("b", b"elsewhere")
+    misreads = [Misread(disk, 1, random.Random(seed)) for seed in range(20)]
+    disk.write("a", b"new")
+    seen = set()
+    for misread in misreads:
+        disk.misread = misread
+        assert disk.read("a") == b"new"
+        seen.add(disk.read("a"))
+        assert disk.read("a") == b"new"
+    assert b"old" in seen
+    assert seen - {b"old", b"new"}, "no read came from elsewhere"
