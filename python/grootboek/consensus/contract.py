@@ -50,7 +50,7 @@ class CheckedReplica(Replica):
 
     def _check_wishes(self) -> None:
         """Nobody stays behind f + 1 others, nor waits for a view without end."""
-        if self.wanted:
+        if self.wanted and not self.silent:
             views = [message.view for message, _ in self.wanted.values()]
             above = sum(view > self.view for view in views)
             _require(above < self.quorum.weak, "f + 1 wishes for higher views are joined (PL3)")

@@ -328,6 +328,7 @@ class Replica(Suspecting):
             opening = decode(protocol_messages, self.opening.payload)
             if isinstance(opening, NewView):
                 self.accept_all(opening)
+        self.follow_wishes()
         mine = self.wanted.get(self.config.me)
         if not self.active and (mine is None or mine[0].view < self.view):
             self.start_timer(Timer.NEW_VIEW, self.patience())  # it cannot ask again for the view it waits for

@@ -90,11 +90,15 @@ class ViewChanging(Ordering):
         if held is not None and held[0].view >= message.view:
             return
         self.wanted[sender] = (message, signed)
+        self.follow_wishes()
+
+    def follow_wishes(self) -> None:
+        """Join the smallest view that f + 1 want above ours; else see whether q want this one."""
         above = sorted(m.view for m, _ in self.wanted.values() if m.view > self.view)
         if len(above) >= self.quorum.weak:
             self.leave_for(above[0])
-            return
-        self._enough()
+        else:
+            self._enough()
 
     def _enough(self) -> None:
         """With q wishes for the view we want, its primary opens it.
