@@ -69,9 +69,14 @@ class Learning(Core):
             self.reports[sender] = (seq, status.view)
 
     def _own_cosignature(self, certificate: Certificate) -> None:
-        """A certificate with a cosignature of ours that we do not remember: the disk is an old one."""
+        """A certificate with a cosignature of ours that we do not remember: the disk is an old one.
+
+        The one that opened the epoch has cosignatures of the epoch before, by the indexes of that one.
+        """
         remembered = 0 if self.cosigned is None else self.cosigned.size
-        mine = any(cosignature.replica == self.config.me for cosignature in certificate.cosignatures)
+        mine = block_of(certificate).epoch == self.config.epoch and any(
+            cosignature.replica == self.config.me for cosignature in certificate.cosignatures
+        )
         if mine and certificate.size > remembered:
             self.forget_votes(self.view)
 

@@ -116,14 +116,21 @@ class Ordering(Learning):
 
         O may reach beyond the window of a replica whose log is behind: such a proposal has its slot at
         once, so that nothing else is proposed or accepted there, and its vote when the window moves.
-        What is certified needs no vote: it comes by transfer, and this replica may have voted on it before
-        its memory began.
+        What is certified needs no vote: this replica may have voted on it before its memory began. It is
+        executed all the same, if q COMMITs come before its entries do by transfer.
         """
         value, signed = slot.value, slot.pre_prepare
         if self.silent or not self.active or slot.voted or value is None or signed is None:
             return
-        if not (self.within(value.seq) and self.holds(value)) or value.seq <= self.certified_seq:
+        if not (self.within(value.seq) and self.holds(value)):
             return
+        slot.held = True
+        if value.seq > self.certified_seq and not self._cast(slot, value, signed):
+            return
+        self.progress(slot)
+
+    def _cast(self, slot: Slot, value: PrePrepare, signed: Signed) -> bool:
+        """Say it, once it is persisted; False where the guard does not sign."""
         if signed.sender == self.config.me:
             self.persist(Accepted(signed))
             self.tell(signed)
@@ -131,13 +138,13 @@ class Ordering(Learning):
             prepare = Prepare(value.view, value.seq, slot.digest)
             mine = self.sign(prepare)
             if mine is None:
-                return
+                return False
             slot.add_prepare(self.config.me, prepare, mine)
             self.persist(Accepted(signed))
             self.persist(Voted(mine))
             self.tell(mine)
         slot.voted = True
-        self.progress(slot)
+        return True
 
     # --- PREPARE and COMMIT ----------------------------------------------------------------------
 

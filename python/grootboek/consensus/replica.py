@@ -439,7 +439,7 @@ class Replica(Suspecting):
     def _recall_accepted(self, signed: Signed) -> None:
         slot = self._recall_proposal(signed)
         if slot is not None:
-            slot.voted = True
+            slot.held = slot.voted = True
 
     def _recall_proposal(self, signed: Signed) -> Slot | None:
         value = proposal_in(signed)

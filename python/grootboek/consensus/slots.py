@@ -19,6 +19,7 @@ class Slot:
         "committing",
         "decided",
         "digest",
+        "held",
         "pre_prepare",
         "prepares",
         "seq",
@@ -40,6 +41,8 @@ class Slot:
         self.pre_prepare: Signed | None = None
         self.value: PrePrepare | None = None
         self.digest = b""
+        self.held = False
+        """Whether the bodies are held, so that it can be executed."""
         self.voted = False
         """Whether this replica holds the bodies and has voted for the proposal."""
         self.committing = False
@@ -79,7 +82,7 @@ class Slot:
 
     def committed(self, quorum: int) -> bool:
         """Whether q COMMITs name the proposal."""
-        return self.voted and sum(c.digest == self.digest for c, _ in self.commits.values()) >= quorum
+        return self.held and sum(c.digest == self.digest for c, _ in self.commits.values()) >= quorum
 
     def signed_by(self, sender: int) -> list[Signed]:
         """What ``sender`` has signed of this slot in this view."""
