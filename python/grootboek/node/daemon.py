@@ -91,7 +91,7 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
 
     node = Node(
         genesis,
-        Seats(keys.all, own_info(settings.data, keys.all[0].name)),
+        Seats(keys.all, own_info(settings.data, keys.all[0].name), keys.look),
         RealDisk(settings.data),
         _open_state(settings.data / "state"),
         Registry.discover(),
