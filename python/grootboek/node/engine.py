@@ -72,7 +72,7 @@ from grootboek.wire import (
     encode,
 )
 
-__all__ = ["Engine", "cosigned_in", "durable_in", "records_in", "vouched_in"]
+__all__ = ["Engine", "cosigned_in", "durable_in", "opened_in", "records_in", "vouched_in"]
 
 SYNC_TIMER = "sync"
 SYNC_MS = 100
@@ -597,6 +597,11 @@ def durable_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
     """Size and root of each stable checkpoint: the log was synced so far before it was written."""
     stable = (record.certificate for record in records if isinstance(record, StableCheckpoint))
     return ((certificate.size, certificate.root) for certificate in stable)
+
+
+def opened_in(records: Iterable[Record]) -> int:
+    """The last epoch that was opened."""
+    return max((record.epoch for record in records if isinstance(record, OpenedEpoch)), default=0)
 
 
 def vouched_in(journal: Journal, items: Iterable[bytes]) -> list[tuple[int, bytes]] | None:
