@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from grootboek.cli.seats import Changes, Present, SeatFile, arrange, read, write
-from grootboek.errors import SeatError
-from grootboek.ledger.members import EpochRow
+from grootboek.errors import ConfigError, SeatError
+from grootboek.ledger.members import EpochRow, founding_row
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.seating import seat_of
 from grootboek.simulation.founding import found
@@ -36,14 +36,14 @@ def seat(keys: ReplicaKeys, *, epoch: int = EPOCH, height: int = HEIGHT, port: i
     return SeatFile(CHAIN.origin, epoch, signed)
 
 
-def named(*files: SeatFile) -> dict[str, SeatFile]:
-    return {f"{i}.json": file for i, file in enumerate(files)}
+def named(*files: SeatFile) -> list[tuple[str, SeatFile]]:
+    return [(f"{i}.json", file) for i, file in enumerate(files)]
 
 
 def test_who_stays_keeps_its_order_and_others_come_behind() -> None:
     fresh = ReplicaKeys.generate("replica-2")
     files = named(seat(KEYS[4]), seat(KEYS[3], port=7), seat(fresh), seat(KEYS[0]))
-    command = arrange(CHAIN, NOW, files, None)
+    command = arrange(CHAIN, NOW, files, None, ["replica-1"])
     assert (command.epoch, command.approvals) == (EPOCH, 2)
     assert [one.member.name for one in command.seats] == [f"replica-{i}" for i in (0, 2, 3, 4)]
     assert Changes.of(NOW.row, command) == Changes(
@@ -55,7 +55,7 @@ def test_who_stays_keeps_its_order_and_others_come_behind() -> None:
         rekeyed=("replica-2",),
         moved=("replica-3",),
     )
-    assert arrange(CHAIN, NOW, files, 1).approvals == 1
+    assert arrange(CHAIN, NOW, files, 1, ["replica-1"]).approvals == 1
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,26 @@ def test_who_stays_keeps_its_order_and_others_come_behind() -> None:
 def test_the_seat_that_will_not_do_is_named(bad: SeatFile, reason: str) -> None:
     with pytest.raises(SeatError, match=f"1.json: {reason}"):
         arrange(CHAIN, NOW, named(seat(KEYS[0]), bad, seat(KEYS[2])), None)
+
+
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        ((), "replica-1, replica-3 has no seat; name who is to leave"),
+        (("replica-1", "replica-2", "replica-3"), "replica-2 is to leave, and has a seat"),
+        (("replica-1", "replica-3", "replica-7"), "replica-7 is to leave, and is not there"),
+    ],
+)
+def test_nobody_leaves_by_an_oversight(without: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(SeatError, match=reason):
+        arrange(CHAIN, NOW, named(seat(KEYS[0]), seat(KEYS[2])), None, without)
+
+
+def test_without_governors_the_replicas_are_those_of_the_genesis_file() -> None:
+    genesis = found(4, {"replicas": 1}, parties=())[0]
+    now = Present(founding_row(genesis), 0, proven=True)
+    with pytest.raises(ConfigError, match=r"no party has the role replicas\.governor"):
+        now.require_governors()
 
 
 def test_a_seat_is_a_file_for_people(tmp_path: Path) -> None:

@@ -110,6 +110,10 @@ async def open_(
     /,
     *,
     governor: Governor,
+    without: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="The name of a replica that leaves; each other one needs a seat."),
+    ] = (),
     approvals: Annotated[
         int | None, Parameter(help="How many governors must agree to the epoch after it (default: as now).")
     ] = None,
@@ -127,7 +131,9 @@ async def open_(
     async with options.client(Replicas, keys=keys) as client:
         now = await present(client)
         _check_governors(now, len(keys))
-        changes = await open_epoch(client, now, {str(path): read(path) for path in seats}, approvals)
+        changes = await open_epoch(
+            client, now, [(str(path), read(path)) for path in seats], approvals, without
+        )
     return Outcome(changes, lambda: facts(f"epoch {changes.epoch} is open", said(changes)))
 
 

@@ -72,7 +72,7 @@ class Reseating:
         others = [one for one in self._members(now) if one != k]
         if not others:
             raise ConfigError("it is the last replica: without it there is no ledger", where="NUMBER")
-        changes = await self._open(others)
+        changes = await self._open(others, without=[self._network.info(k).name])
         await asyncio.to_thread(self._network.stop, [k])
         return changes
 
@@ -86,17 +86,19 @@ class Reseating:
             numbers = ", ".join(map(str, members))
             raise ConfigError(f"the present epoch has no replica {k}: it has {numbers}", where="NUMBER")
 
-    async def _open(self, numbers: Sequence[int], rotated: int | None = None) -> Changes:
+    async def _open(
+        self, numbers: Sequence[int], *, rotated: int | None = None, without: Sequence[str] = ()
+    ) -> Changes:
         """Collect the seats, open the epoch and wait until its replicas run it."""
         now = await present(self._client)
         now.require_governors()
-        files = {}
+        files = []
         for k in numbers:
             folder = self._network.replica_folder(k)
             keys = KeyFiles(folder / "keys", None)
-            files[str(folder)] = await take(self._client, now, folder, keys, rotate=k == rotated)
+            files.append((str(folder), await take(self._client, now, folder, keys, rotate=k == rotated)))
         self._say(f"opening epoch {now.row.number + 1} with {len(files)} replicas")
-        changes = await open_epoch(self._client, now, files)
+        changes = await open_epoch(self._client, now, files, without=without)
         await self._until(numbers, lambda status: status.epoch >= changes.epoch and not status.reasons)
         return changes
 

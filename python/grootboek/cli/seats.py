@@ -5,7 +5,7 @@ they make an epoch before anything is submitted.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -129,23 +129,42 @@ def read(path: Path) -> SeatFile:
 # --- those of all --------------------------------------------------------------------------------
 
 
-def arrange(chain: Chain, now: Present, files: Mapping[str, SeatFile], approvals: int | None) -> OpenEpoch:
-    """The command that opens the next epoch with these seats; ``files``: by where each comes from.
+def arrange(
+    chain: Chain,
+    now: Present,
+    files: Sequence[tuple[str, SeatFile]],
+    approvals: int | None,
+    without: Collection[str] = (),
+) -> OpenEpoch:
+    """The command that opens the next epoch with these seats; ``files``: each with where it comes from.
 
-    Who stays keeps its order, and others come behind. Raises SeatError naming the seat that will not do.
+    Who stays keeps its order, and others come behind. ``without``: who leaves; a seat that was forgotten
+    removes nobody. Raises SeatError naming the seat that will not do.
     """
     number = now.row.number + 1
     owners: dict[str, str] = {}
-    for place, file in files.items():
+    for place, file in files:
         _check(chain, number, now, place, file)
         name = file.seat.member.name
         if name in owners:
             raise SeatError(f"{name} has another seat in {owners[name]}", where=place)
         owners[name] = place
     order = [member.name for member in now.row.members]
-    seats = [file.seat for file in files.values()]
+    _check_leaving(set(order), set(owners), set(without))
+    seats = [file.seat for _, file in files]
     seats.sort(key=lambda seat: order.index(seat.member.name) if seat.member.name in order else len(order))
     return OpenEpoch(number, approvals or now.row.approvals, tuple(seats))
+
+
+def _check_leaving(before: set[str], after: set[str], without: set[str]) -> None:
+    wrong = {
+        "has no seat; name who is to leave": before - after - without,
+        "is to leave, and has a seat": after & without,
+        "is to leave, and is not there": without - before - after,
+    }
+    for what, names in wrong.items():
+        if names:
+            raise SeatError(f"{', '.join(sorted(names))} {what}", where="--without")
 
 
 def _check(chain: Chain, number: int, now: Present, place: str, file: SeatFile) -> None:
@@ -181,13 +200,18 @@ async def _check_present(client: AsyncClient, now: Present, seats: Sequence[Seat
 
 
 async def open_epoch(
-    client: AsyncClient, now: Present, files: Mapping[str, SeatFile], approvals: int | None = None
+    client: AsyncClient,
+    now: Present,
+    files: Sequence[tuple[str, SeatFile]],
+    approvals: int | None = None,
+    without: Collection[str] = (),
 ) -> "Changes":
     """Close the present epoch, and say what the next one changes; ``client`` has the governors' keys.
 
-    Raises SeatError before anything is submitted, Rejected, Unavailable.
+    The other parameters are those of ``arrange``. Raises SeatError before anything is submitted, Rejected,
+    Unavailable.
     """
-    command = arrange(client.genesis.chain, now, files, approvals)
+    command = arrange(client.genesis.chain, now, files, approvals, without)
     await _check_present(client, now, command.seats)
     (await client.submit(command)).require()
     return Changes.of(now.row, command)
