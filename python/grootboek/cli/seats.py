@@ -138,7 +138,7 @@ def arrange(
 ) -> OpenEpoch:
     """The command that opens the next epoch with these seats; ``files``: each with where it comes from.
 
-    Who stays keeps its order, and others come behind. ``without``: who leaves; a seat that was forgotten
+    Those who stay keep their order, and others come behind. ``without``: who leaves; a seat that was forgotten
     removes nobody. Raises SeatError naming the seat that will not do.
     """
     number = now.row.number + 1
