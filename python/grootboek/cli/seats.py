@@ -138,8 +138,8 @@ def arrange(
 ) -> OpenEpoch:
     """The command that opens the next epoch with these seats; ``files``: each with where it comes from.
 
-    Those who stay keep their order, and others come behind. ``without``: who leaves; a seat that was forgotten
-    removes nobody. Raises SeatError naming the seat that will not do.
+    Those who stay keep their order, and others come behind. ``without``: who leaves; a seat that was
+    forgotten removes nobody. Raises SeatError naming the seat that will not do.
     """
     number = now.row.number + 1
     owners: dict[str, str] = {}

@@ -85,7 +85,10 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
 
     def opened(info: ReplicaInfo, present: ReplicaKeys) -> None:
         """New connections of clients see the API key of the epoch that has begun."""
+        held = keys.all[0]
         keys.erase_before(present)
+        if present != held:
+            log.info("keys of the epoch before erased", epoch=present.epoch)
         for context in tls:
             load_identity(context, base64.b64decode(info.api_certificate), present.api)
 
