@@ -258,6 +258,14 @@ class MissingExtra(GrootboekError):
     fix = "Install the named extra with pip."
 
 
+class SeatError(GrootboekError):
+    """Seats that make no epoch: of another one, out of date, unsigned, or of replicas that are not there."""
+
+    code = "GB-5005"
+    title = "these seats open no epoch"
+    fix = "Start what is named, let it catch up, and make its seat again: `grootboek replica seat`."
+
+
 # --- 6xxx: storage ------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ TYPOS = {
     "demo": ("dmo", "deom", "dem", "demmo"),
     "localnet": ("localnt", "lcoalnet", "local-net"),
     "init": ("innit", "inti"),
+    "replica": ("replcia", "replicas", "repica"),
     "start": ("strat", "sart", "startt"),
     "status": ("statsu", "stauts", "state-us"),
     "submit": ("sumbit", "submt", "sub-mit"),

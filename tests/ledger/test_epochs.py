@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from grootboek import notes, wire
 from grootboek._core import Log
-from grootboek.errors import BadCertificate, BadFrame
-from grootboek.ledger.epochs import Epochs, read_epochs, write_handover
+from grootboek.errors import BadCertificate, BadFrame, Damaged
+from grootboek.ledger.certificates import CERTIFICATE
+from grootboek.ledger.epochs import Epochs, read_certificate, read_epochs, write_handover
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.founding import found, info_of, keys_of
 from grootboek.wire import (
@@ -158,4 +159,23 @@ def test_hand_overs_are_read_back_and_a_damaged_one_is_named() -> None:
     assert read_epochs(GENESIS, disk).handovers == handovers
     disk.flip("epochs/0000000000000002", 40)
     with pytest.raises(Exception, match="epochs/0000000000000002"):
+        read_epochs(GENESIS, disk)
+
+
+def test_a_hand_over_that_is_missing_is_named() -> None:
+    history, handovers = followed()
+    disk = SimulatedDisk()
+    for number, handover in enumerate(handovers, 1):
+        write_handover(disk, number, handover)
+    assert read_epochs(GENESIS, disk, opened=2).last.number == 2
+    with pytest.raises(Damaged, match="epochs/0000000000000003: the hand-over is missing"):
+        read_epochs(GENESIS, disk, opened=3)
+    certificate = history.certify(history.block(2), 2, (1, 2, 3))
+    disk.write(CERTIFICATE, wire.encode(certificate))
+    disk.remove("epochs/0000000000000002")
+    with pytest.raises(Damaged, match="epochs/0000000000000002: the hand-over is missing"):
+        read_certificate(read_epochs(GENESIS, disk), disk)
+    write_handover(disk, 2, handovers[1])
+    disk.remove("epochs/0000000000000001")
+    with pytest.raises(Damaged, match="epochs/0000000000000001: the hand-over is missing"):
         read_epochs(GENESIS, disk)

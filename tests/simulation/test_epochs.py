@@ -56,7 +56,11 @@ def test_epochs_change_under_faults(seed: int) -> None:
     }
     plan = Plan(
         real_signatures=True,
-        seconds=16, spares=2, faults=faults, weather=Weather(loss=10, duplicate=10), limits=Limits(window=6)
+        seconds=16,
+        spares=2,
+        faults=faults,
+        weather=Weather(loss=10, duplicate=10),
+        limits=Limits(window=6),
     )
     epochs = [(2, (0, 1, 2, 3, 4)), (5, (4, 3, 2, 1, 0)), (8, (4, 3, 2, 1)), (11, range(6))]
     run = simulation(plan, epochs, seed)

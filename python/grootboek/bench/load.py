@@ -92,7 +92,7 @@ class LoadClient:
     def __init__(self, genesis: Genesis, plan: Plan, say: Callable[[str], None]) -> None:
         self.plan = plan
         self._say = say
-        self._nodes = Nodes(genesis, connections=plan.connections)
+        self._nodes = Nodes(genesis.founding, connections=plan.connections)
         self._verifier = Verifier(genesis)
         self._from = self._until = 0.0
         self._acknowledged = self._total = 0

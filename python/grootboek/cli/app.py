@@ -28,6 +28,7 @@ COMMANDS = (
     (RUN, "demo", "demo:demo", "Watch four replicas take real records, lose their primary and go on."),
     (RUN, "localnet", "localnet:app", "Run a ledger of several replicas on this machine."),
     (RUN, "init", "init:app", "Make keys, and found a ledger."),
+    (RUN, "replica", "replica:app", "Add, re-key, replace or remove replicas."),
     (RUN, "start", "start:start", "Run one replica."),
     (RUN, "status", "status:status", "Show every replica: height, view, lag, state root."),
     (USE, "submit", "submit:submit", "Submit one command and wait until it is final."),

@@ -42,6 +42,7 @@ _BY_ERROR: tuple[tuple[type[errors.GrootboekError], Exit], ...] = (
     (errors.ApiError, Exit.USAGE),
     (errors.GenesisError, Exit.USAGE),
     (errors.KeyFileError, Exit.USAGE),
+    (errors.SeatError, Exit.USAGE),
     (errors.MissingExtra, Exit.USAGE),
     (errors.Unavailable, Exit.UNAVAILABLE),
 )

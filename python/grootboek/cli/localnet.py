@@ -1,4 +1,8 @@
-"""``grootboek localnet start | stop | status | kill``: a ledger of several replicas on this machine."""
+"""``grootboek localnet``: a ledger of several replicas on this machine.
+
+``start``, ``stop``, ``status`` and ``kill`` are about its processes; ``add``, ``rotate`` and ``remove``
+change which replicas run it, while it runs.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,16 +12,18 @@ from cyclopts import App, Parameter
 from grootboek.cli.exits import Exit, health_of
 from grootboek.cli.modules import find_module
 from grootboek.cli.options import Json
-from grootboek.cli.output import Outcome, table
+from grootboek.cli.output import Outcome, facts, table, talk
 from grootboek.errors import ConfigError
 
 if TYPE_CHECKING:
+    from grootboek.cli.seats import Changes
     from grootboek.node.localnet import Localnet, Process
 
 __all__ = ["app"]
 
 app = App(name="localnet", help="Run a ledger of several replicas on this machine.")
 
+Member = Annotated[int, Parameter(name="NUMBER", help="Which replica: the K of its folder replica-K.")]
 Dir = Annotated[Path, Parameter(name="--dir", help="The folder of the network.")]
 DEFAULT = Path("localnet")
 REPLICAS = 4
@@ -88,11 +94,43 @@ def kill(
 ) -> Outcome:
     """End one replica with SIGKILL, as a power cut of its machine would; `start` starts it again."""
     network = _open(folder)
-    count = len(network.genesis.replicas)
-    if not 0 <= number < count:
-        raise ConfigError(f"there is no replica {number}: they are 0 to {count - 1}", where="NUMBER")
+    if not 0 <= number < network.count:
+        raise ConfigError(f"there is no replica {number}: they are 0 to {network.count - 1}", where="NUMBER")
     network.kill(number)
     return _outcome(network, Exit.OK)
+
+
+@app.command
+async def add(*, folder: Dir = DEFAULT, json: Json = False) -> Outcome:
+    """Let one more replica join the running network: it observes, catches up, and takes a seat."""
+    from grootboek.cli.reseating import Reseating
+
+    async with Reseating.over(_open(folder), talk) as reseating:
+        return _changed(await reseating.add())
+
+
+@app.command
+async def rotate(number: Member, /, *, folder: Dir = DEFAULT, json: Json = False) -> Outcome:
+    """Give a replica of the running network new keys."""
+    from grootboek.cli.reseating import Reseating
+
+    async with Reseating.over(_open(folder), talk) as reseating:
+        return _changed(await reseating.rotate(number))
+
+
+@app.command
+async def remove(number: Member, /, *, folder: Dir = DEFAULT, json: Json = False) -> Outcome:
+    """Let a replica leave the running network; it is stopped and its folder stays."""
+    from grootboek.cli.reseating import Reseating
+
+    async with Reseating.over(_open(folder), talk) as reseating:
+        return _changed(await reseating.remove(number))
+
+
+def _changed(changes: "Changes") -> Outcome:
+    from grootboek.cli.replica import said
+
+    return Outcome(changes, lambda: facts(f"epoch {changes.epoch} is open, and all are ready", said(changes)))
 
 
 def _check_numbers(replicas: int, base_port: int | None) -> None:
@@ -112,12 +150,14 @@ def _open(folder: Path) -> "Localnet":
 def _outcome(network: "Localnet", code: Exit | None = None) -> Outcome:
     processes = network.status()
     if code is None:
-        ready = sum(process.ready for process in processes)
-        code = health_of(network.genesis.quorum, len(processes), ready)
+        epoch = network.epochs.last
+        ready = sum(process.ready and epoch.index(process.name) is not None for process in processes)
+        code = health_of(epoch.quorum, epoch.quorum.n, ready)
     value = {
         "dir": str(network.folder),
         "genesis": str(network.folder / "genesis.json"),
         "keys": str(network.folder / "keys"),
+        "epoch": network.epochs.last.number,
         "replicas": processes,
     }
     rows = [

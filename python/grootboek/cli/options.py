@@ -108,15 +108,17 @@ class Ledger:
             raise ConfigError("no key is named: give --key FILE or set GROOTBOEK_KEY", where="--key")
         return unlock(self.key, self.passphrase_file, Identity).key
 
-    def client(self, *modules: "type[Module]", sign: bool = False) -> "AsyncClient":
-        """A client for this ledger and commands of these modules; with ``sign`` it has the key.
+    def client(
+        self, *modules: "type[Module]", sign: bool = False, keys: tuple[SigningKey, ...] = ()
+    ) -> "AsyncClient":
+        """A client for this ledger and commands of these modules; it signs with its key or ``keys``.
 
         Raises as its parts do.
         """
         from grootboek.client import AsyncClient
 
         genesis = self.load_genesis()
-        keys = (self.signer(),) if sign else ()
+        keys = (self.signer(),) if sign else keys
         seconds = DEFAULT_SECONDS if self.timeout is None else self.timeout
         return AsyncClient(genesis, self.node, keys, timeout=seconds, modules=modules)
 

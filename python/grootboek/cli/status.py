@@ -29,12 +29,13 @@ async def status(*, ledger: Ledger | None = None, json: Json = False) -> Outcome
     ledger = (ledger or Ledger()).resolved()
     async with ledger.client() as client:
         answers = await client.status()
-        genesis = client.genesis
+        epoch = client.verifier.epochs.last
     equal = roots_equal(answers)
     well = sum(isinstance(a, NodeStatus) and not a.reasons for a in answers.values())
-    code = health_of(genesis.quorum, len(answers), well) if equal else Exit.FAILED
+    code = health_of(epoch.quorum, len(answers), well) if equal else Exit.FAILED
     value = {
-        "chain": genesis.chain.origin,
+        "chain": client.genesis.chain.origin,
+        "epoch": epoch.number,
         "health": code.name.lower(),
         "roots_equal": equal,
         "replicas": {name: _value(answer) for name, answer in answers.items()},

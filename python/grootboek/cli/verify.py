@@ -39,7 +39,7 @@ def verify(
     """
     from grootboek.ledger import Registry, audit
     from grootboek.node import journal
-    from grootboek.node.journalled import cosigned_in, durable_in, records_in
+    from grootboek.node.journalled import cosigned_in, durable_in, opened_in, records_in
 
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder))
@@ -60,6 +60,7 @@ def verify(
             step,
             cosigned=cosigned_in(promised),
             durable=durable_in(promised),
+            opened=opened_in(promised),
         )
     value = msgspec.structs.asdict(report) | {
         "origin": founding.chain.origin,

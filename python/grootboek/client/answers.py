@@ -24,6 +24,7 @@ from grootboek.wire import (
     Certificate,
     Event,
     Final,
+    Handover,
     HeaderEntry,
     Receipt,
     RecordEntry,
@@ -61,6 +62,8 @@ class _Proof(Struct, frozen=True):
     certificate: Certificate
     log: tuple[int, bytes]
     ranges: tuple[_Range, ...]
+    handovers: tuple[Handover, ...]
+    """Up to the epoch of the replica whose log key has signed; an answer has none, a receipt needs them."""
 
     def range_of(self, index: int) -> _Range:
         """The range that starts last at or before ``index``; raises BadProof."""
@@ -134,6 +137,7 @@ class Result(Struct, frozen=True, kw_only=True):
             ),
             certificate=self._proof.certificate,
             log=self._proof.log,
+            handovers=self._proof.handovers,
         )
 
 
@@ -170,8 +174,9 @@ def verify_answer(verifier: Verifier, answer: Answer, sent: Sequence[Prepared]) 
     if answer.certificate is None or answer.log is None:
         raise BadProof("the answer has results and no certificate")
     block = verifier.verify_certificate(answer.certificate)
-    verifier.verify_log_signature(answer.certificate, answer.log)
-    proof = _Proof(answer.certificate, answer.log, _ranges(answer, answer.certificate))
+    signed = verifier.verify_log_signature(answer.certificate, answer.log)
+    handovers = tuple(verifier.epochs.handovers[: signed.number])
+    proof = _Proof(answer.certificate, answer.log, _ranges(answer, answer.certificate), handovers)
     _check_leaves(proof, finals)
     return [
         result

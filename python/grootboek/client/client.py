@@ -33,9 +33,9 @@ from grootboek.errors import (
     Unavailable,
 )
 from grootboek.ledger.module import Module
-from grootboek.types import Genesis, Millis
+from grootboek.types import Genesis, Millis, ReplicaInfo
 from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
-from grootboek.wire import BlockEntry, Certificate, Receipt
+from grootboek.wire import BlockEntry, Certificate, Handover, Receipt
 
 __all__ = ["AsyncClient"]
 
@@ -66,17 +66,21 @@ class AsyncClient:
         timeout: float | None = None,
         modules: Iterable[Module | type[Module]] | None = None,
         connections: int = 64,
+        handovers: Iterable[Handover] = (),
     ) -> None:
         """``nodes``: replicas' names or ``host:port`` (default: all); ``key``: who signs, the sender
         first; ``timeout``: seconds for each call (default: until the outcome is known);
-        ``modules``: where commands come from (default: all that are installed).
+        ``modules``: where commands come from (default: all that are installed); ``handovers``: those that
+        are known, from the founding epoch on (default: they are asked for). Raises BadCertificate for a
+        wrong one.
         """
         self.genesis = genesis if isinstance(genesis, Genesis) else Genesis.load(genesis)
         self.verifier = Verifier(self.genesis)
+        self.verifier.epochs.learn(handovers)
         self._keys = (key,) if isinstance(key, SigningKey) else tuple(key)
         self._timeout = timeout
         self._commands = Commands(self.genesis, modules)
-        self._nodes = Nodes(self.genesis, nodes, connections=connections)
+        self._nodes = Nodes(self.verifier.epochs.last, nodes, connections=connections)
         self._follower = Follower(self._nodes, self.verifier)
         self._sender = Sender(self._nodes, self.verifier, self._follower, now_ms)
 
@@ -245,9 +249,31 @@ class AsyncClient:
             raise BadAnswer(str(error), where=f"{module}/{name}") from error
 
     async def status(self) -> dict[str, NodeStatus | GrootboekError]:
-        """Where each node says that it is; an error for a node that does not answer."""
-        answers = await asyncio.gather(*map(self._status, self._nodes.all))
-        return {node.name: answer for node, answer in zip(self._nodes.all, answers, strict=True)}
+        """Where each node says that it is; an error for a node that does not answer.
+
+        Where one says that it is in a later epoch and can prove it, that epoch's replicas are asked.
+        """
+        while True:
+            nodes = self._nodes.all
+            answers = await asyncio.gather(*map(self._status, nodes))
+            found = zip(nodes, answers, strict=True)
+            if not any([await self._ahead(node, answer) for node, answer in found]):
+                return {node.name: answer for node, answer in zip(nodes, answers, strict=True)}
+
+    async def _ahead(self, node: Node, answer: NodeStatus | GrootboekError) -> bool:
+        """Whether a node was in an epoch that is known only now."""
+        known = self.verifier.epochs.last.number
+        if not isinstance(answer, NodeStatus) or answer.epoch <= known:
+            return False
+        return await self._follower.learn(node)
+
+    async def status_of(self, replica: ReplicaInfo) -> NodeStatus:
+        """Where this replica says that it is, whether an epoch names it or not. Raises Unavailable."""
+        node = Node(replica.name, f"https://{replica.api}", [replica.api_certificate])
+        answer = await self._status(node)
+        if isinstance(answer, GrootboekError):
+            raise answer
+        return answer
 
     async def _status(self, node: Node) -> NodeStatus | GrootboekError:
         try:

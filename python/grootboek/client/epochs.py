@@ -25,21 +25,21 @@ class Follower:
         """``nodes`` become those of each epoch that ``verifier`` learns of."""
         self._nodes = nodes
         self._verifier = verifier
-        self._followed = 0
+        self._followed = verifier.epochs.last.number
 
     async def judge(self, node: Node, data: bytes, check: Callable[[bytes], T]) -> T:
         """What ``check`` makes of a node's answer; raises as it does."""
         try:
             result = check(data)
         except BadCertificate:
-            if not await self._learn(node):
+            if not await self.learn(node):
                 raise
             result = check(data)
         self._follow()
         return result
 
-    async def _learn(self, node: Node) -> bool:
-        """Whether the node knows of epochs that are new here."""
+    async def learn(self, node: Node) -> bool:
+        """Ask a node for epochs that are new here: whether there are any."""
         epochs = self._verifier.epochs
         before = epochs.last.number
         path = f"/v1/handovers?epoch={before}"
@@ -48,6 +48,7 @@ class Follower:
             epochs.learn(wire.decode(wire.handover_lists, data).handovers)
         except (BadFrame, GrootboekError, Overloaded):
             return False
+        self._follow()
         return epochs.last.number > before
 
     def _follow(self) -> None:

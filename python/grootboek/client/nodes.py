@@ -24,7 +24,7 @@ from grootboek.errors import (
     InternalError,
     Unavailable,
 )
-from grootboek.types import Epoch, Genesis
+from grootboek.types import Epoch
 
 __all__ = ["BROKEN", "UNREADABLE", "Node", "Nodes", "Overloaded", "read_body", "refusal_of"]
 
@@ -85,12 +85,11 @@ class Node:
 class Nodes:
     """The nodes of one client, over one pool of connections."""
 
-    def __init__(self, genesis: Genesis, names: Sequence[str] = (), *, connections: int = 64) -> None:
-        """``names``: replicas' names or ``host:port``; empty: every replica of the genesis file.
+    def __init__(self, epoch: Epoch, names: Sequence[str] = (), *, connections: int = 64) -> None:
+        """``names``: replicas' names or ``host:port``; empty: every replica of ``epoch``, the last known.
 
         ``connections``: at most so many to one node. Raises ConfigError for an unknown name.
         """
-        epoch = genesis.founding
         found = [_node(epoch, name) for name in names or [r.name for r in epoch.replicas]]
         self.all = tuple({node.name: node for node in found}.values())
         self._chosen = bool(names)

@@ -15,9 +15,9 @@ from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
 from grootboek.errors import ConfigError, GrootboekError
 from grootboek.ledger.module import Module
-from grootboek.types import Genesis, Millis
+from grootboek.types import Genesis, Millis, ReplicaInfo
 from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
-from grootboek.wire import BlockEntry, Certificate, Receipt
+from grootboek.wire import BlockEntry, Certificate, Handover, Receipt
 
 __all__ = ["Client"]
 
@@ -42,10 +42,17 @@ class Client:
         timeout: float | None = None,
         modules: Iterable[Module | type[Module]] | None = None,
         connections: int = 64,
+        handovers: Iterable[Handover] = (),
     ) -> None:
         """As AsyncClient."""
         self._client = AsyncClient(
-            genesis, nodes, key, timeout=timeout, modules=modules, connections=connections
+            genesis,
+            nodes,
+            key,
+            timeout=timeout,
+            modules=modules,
+            connections=connections,
+            handovers=handovers,
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grootboek-client", daemon=True)
@@ -127,6 +134,10 @@ class Client:
     def status(self) -> dict[str, NodeStatus | GrootboekError]:
         """See AsyncClient."""
         return self._run(self._client.status())
+
+    def status_of(self, replica: ReplicaInfo) -> NodeStatus:
+        """See AsyncClient."""
+        return self._run(self._client.status_of(replica))
 
     def events(self, cursor: str = "", *, module: str = "") -> Iterator[LedgerEvent]:
         """See AsyncClient."""

@@ -112,21 +112,20 @@ class Verifier:
         """The block that the certified checkpoint ends with; raises BadCertificate."""
         return self.epochs.check(certificate)
 
-    def verify_log_signature(self, certificate: Certificate, log: tuple[int, bytes]) -> None:
-        """Check a replica's log key's signature over the checkpoint. Raises BadCertificate.
+    def verify_log_signature(self, certificate: Certificate, log: tuple[int, bytes]) -> Epoch:
+        """The epoch whose replica's log key has signed the checkpoint. Raises BadCertificate.
 
         The replica is one of the certificate's epoch; one of the next epoch may sign the block that opened
         it (``wire.Receipt.log``).
         """
         replica, signature = log
         body = notes.checkpoint_body(self._chain.origin, certificate.size, certificate.root)
-        keys = [
-            epoch.replicas[replica].log_key
-            for epoch in self._signing(certificate.size)
-            if replica < epoch.quorum.n
-        ]
-        if not any(verify(key, body, signature, cofactorless=True) for key in keys):
-            raise BadCertificate("the log signature does not verify")
+        for epoch in self._signing(certificate.size):
+            if replica < epoch.quorum.n and verify(
+                epoch.replicas[replica].log_key, body, signature, cofactorless=True
+            ):
+                return epoch
+        raise BadCertificate("the log signature does not verify")
 
     def _signing(self, size: int) -> list[Epoch]:
         """The epochs whose log keys may sign a checkpoint of that size, the newest first."""

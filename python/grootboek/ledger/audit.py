@@ -68,6 +68,7 @@ def audit(
     *,
     cosigned: Iterable[tuple[int, bytes]] = (),
     durable: Iterable[tuple[int, bytes]] = (),
+    opened: int = 0,
 ) -> Report:
     """Check everything; the first problem raises Damaged, naming the place.
 
@@ -76,6 +77,7 @@ def audit(
 
     ``cosigned``: sizes and roots that the replica's journal says it has cosigned, so that blocks which
     no certificate covers as yet are held against its own word. ``durable``: those that it says were synced.
+    ``opened``: the last epoch that it says it has taken part in.
 
     Every entry canonical and framed; every signature by the admission rule; every command under its
     signed root; every id once; every block executed again with equal bytes; bundle hashes, position
@@ -83,7 +85,7 @@ def audit(
     """
     active = registry.activate(genesis.modules)
     log = EntryLog(disk, believe_bundles=False, repair=False)
-    epochs = read_epochs(genesis, disk)
+    epochs = read_epochs(genesis, disk, opened)
     certificate = read_certificate(epochs, disk)
     heads = {head.manifest.height: head for head in _snapshot_heads(genesis, epochs, disk)}
     contradiction = next(

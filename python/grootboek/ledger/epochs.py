@@ -125,15 +125,27 @@ def write_handover(disk: Disk, opened: int, handover: Handover) -> None:
     disk.write(name_of(opened), wire.encode(handover))
 
 
-def read_epochs(genesis: Genesis, disk: Disk) -> Epochs:
-    """The epochs that a data directory knows, each hand-over checked; raises Damaged."""
+def read_epochs(genesis: Genesis, disk: Disk, opened: int = 0) -> Epochs:
+    """The epochs that a data directory knows, each hand-over checked; raises Damaged.
+
+    ``opened``: an epoch that is known to have been opened here.
+    """
     epochs = Epochs(genesis)
     while data := disk.read(name_of(len(epochs.all))):
         try:
             epochs.add(wire.decode(wire.handovers, data))
         except (BadFrame, BadCertificate) as error:
             raise Damaged(error.detail, where=name_of(len(epochs.all))) from error
+    last = max((int(name) for name in disk.names(FOLDER) if name.isdecimal()), default=0)
+    _require(epochs, max(last, opened))
     return epochs
+
+
+def _require(epochs: Epochs, number: int) -> None:
+    """Raise Damaged where the hand-over to an epoch is not there and something says that it was."""
+    if number > epochs.last.number:
+        detail = f"the hand-over is missing, and epoch {number} was opened here"
+        raise Damaged(detail, where=name_of(len(epochs.all)))
 
 
 def read_certificate(epochs: Epochs, disk: Disk) -> Certificate | None:
@@ -143,6 +155,7 @@ def read_certificate(epochs: Epochs, disk: Disk) -> Certificate | None:
         return None
     try:
         certificate = wire.decode(wire.certificates, data)
+        _require(epochs, wire.block_of(certificate).epoch)
         epochs.check(certificate)
     except (BadFrame, BadCertificate) as error:
         raise Damaged(error.detail, where=CERTIFICATE) from error

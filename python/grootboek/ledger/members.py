@@ -22,6 +22,7 @@ __all__ = [
     "UsedRow",
     "changed",
     "epochs",
+    "founding_row",
     "founding_rows",
     "present",
     "used",
@@ -61,14 +62,19 @@ _PRESENT: Final = state_key(REPLICAS, epochs.key())
 _PREFIX: Final = state_key(REPLICAS, b"")
 
 
+def founding_row(genesis: Genesis) -> EpochRow:
+    """The epoch of the first block; nobody can open another where the ledger does not run the module."""
+    members = tuple(Member.of(replica) for replica in genesis.replicas)
+    governors = sum(GOVERNOR in party.roles for party in genesis.parties if REPLICAS in genesis.modules)
+    return EpochRow(0, 0, governors and governors // 2 + 1, members)
+
+
 def founding_rows(genesis: Genesis) -> list[tuple[bytes, bytes]]:
     """The rows of the genesis file's replicas; none where the ledger does not run the module."""
     if REPLICAS not in genesis.modules:
         return []
-    members = tuple(Member.of(replica) for replica in genesis.replicas)
-    governors = sum(GOVERNOR in party.roles for party in genesis.parties)
-    row = EpochRow(0, 0, governors and governors // 2 + 1, members)
-    keys: list[PublicKey] = [member.cosigning for member in members]
+    row = founding_row(genesis)
+    keys: list[PublicKey] = [member.cosigning for member in row.members]
     return [
         (_PRESENT, epochs.encode(row)),
         *((_PREFIX + used.key(key), used.encode(UsedRow(0))) for key in keys),

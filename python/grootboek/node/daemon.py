@@ -85,13 +85,16 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
 
     def opened(info: ReplicaInfo, present: ReplicaKeys) -> None:
         """New connections of clients see the API key of the epoch that has begun."""
+        held = keys.all[0]
         keys.erase_before(present)
+        if present != held:
+            log.info("keys of the epoch before erased", epoch=present.epoch)
         for context in tls:
             load_identity(context, base64.b64decode(info.api_certificate), present.api)
 
     node = Node(
         genesis,
-        Seats(keys.all, own_info(settings.data, keys.all[0].name)),
+        Seats(keys.all, own_info(settings.data, keys.all[0].name), keys.look),
         RealDisk(settings.data),
         _open_state(settings.data / "state"),
         Registry.discover(),

@@ -434,7 +434,7 @@ class Engine:
             self._tell_of_epochs(sender, frame.epoch, out)
             return True
         if isinstance(frame, Checkpoint):
-            return _epoch_of(frame) != self.epoch.number
+            return _epoch_of(frame) not in {None, self.epoch.number}
         return isinstance(frame, Envelope) and sender in self._elsewhere
 
     def _tell_of_epochs(self, peer: int, epoch: int, out: Outbox) -> None:
@@ -635,9 +635,9 @@ def _renumbered(before: Epoch, after: Epoch) -> dict[int, int]:
     return {i: index for i, index in found.items() if index is not None}
 
 
-def _epoch_of(checkpoint: Checkpoint) -> int:
-    """Of the block that it cosigns; -1 where that is none."""
+def _epoch_of(checkpoint: Checkpoint) -> int | None:
+    """Of the block that it cosigns; None where that is none: then the sender is told off as for any frame."""
     try:
         return decode_block(checkpoint.block).epoch
     except BadFrame:
-        return -1
+        return None

@@ -20,6 +20,7 @@ __all__ = [
     "evidence_in",
     "forgotten",
     "loss",
+    "opened_in",
     "records_in",
     "said_in",
     "vouched_in",
@@ -57,6 +58,11 @@ def said_in(epoch: int, records: Sequence[Record]) -> Sequence[Record]:
         if record == OpenedEpoch(epoch):
             return records[place + 1 :]
     return () if epoch else records
+
+
+def opened_in(records: Iterable[Record]) -> int:
+    """The last epoch that was opened."""
+    return max((record.epoch for record in records if isinstance(record, OpenedEpoch)), default=0)
 
 
 def vouched_in(items: Iterable[bytes]) -> list[tuple[int, bytes]]:

@@ -28,21 +28,42 @@ class KeyFiles:
         self._passphrase = keystore.passphrase_of(path, passphrase_file)
         self.all = [keystore.load(path, self._passphrase, ReplicaKeys)]
         """The present keys first."""
-        if self._next.exists():
-            self.all.append(keystore.load(self._next, self._passphrase, ReplicaKeys))
+        self.look()
+
+    def look(self) -> None:
+        """See whether other keys wait by now: they may be made while the replica runs.
+
+        Raises KeyFileError.
+        """
+        waiting = [self._next] if self._next.exists() else []
+        self.all[1:] = [keystore.load(path, self._passphrase, ReplicaKeys) for path in waiting]
+
+    def seated(self, epoch: int, *, rotate: bool = False) -> ReplicaKeys:
+        """The keys for a seat in ``epoch``: the present ones, or with ``rotate`` others, which then wait.
+
+        Keys that wait already are taken again and not replaced: an epoch that names them may be about to
+        begin. Raises KeyFileError.
+        """
+        if not rotate:
+            return self.all[0].at(epoch)
+        if not self.all[1:]:
+            fresh = msgspec.structs.replace(ReplicaKeys.generate(self.all[0].name), epoch=epoch)
+            keystore.put(self._next, fresh, self._passphrase, keystore.cost_of(self._path))
+            self.look()
+        return self.all[1].at(epoch)
 
     def erase_before(self, present: ReplicaKeys) -> None:
         """The epoch of ``present`` has begun: keep these, and nothing that an earlier one signed with.
 
         Raises KeyFileError.
         """
-        if present == self.all[0]:
-            return
-        keystore.replace(self._path, present, self._passphrase)
-        if self.all[1:] and self.all[1].at(present.epoch) == present:
+        if present != self.all[0]:
+            keystore.put(self._path, present, self._passphrase, keystore.cost_of(self._path))
+            self.all[0] = present
+        # Also where the keys are in place already: a crash may have come before the next line.
+        if any(one.epoch <= present.epoch and one.at(present.epoch) == present for one in self.all[1:]):
             self._next.unlink()
-            del self.all[1]
-        self.all[0] = present
+            del self.all[1:]
 
 
 def own_info(data: Path, name: str) -> ReplicaInfo | None:

@@ -34,11 +34,12 @@ __all__ = [
     "TYPED",
     "Identity",
     "ReplicaKeys",
+    "cost_of",
     "load",
     "new_passphrase",
     "passphrase_of",
+    "put",
     "read_passphrase",
-    "replace",
     "save",
     "unlock",
     "write_private",
@@ -197,27 +198,31 @@ def save(path: Path, keys: ReplicaKeys | Identity, passphrase: bytes, cost: int 
         raise KeyFileError(error.strerror or str(error), where=str(path)) from error
 
 
-def replace(path: Path, keys: ReplicaKeys, passphrase: bytes) -> None:
-    """Write other keys in place of those in a key file, as dear to guess as before; raises KeyFileError.
+def put(path: Path, keys: ReplicaKeys, passphrase: bytes, cost: int) -> None:
+    """Write a key file whole, in place of the one that may be there; raises KeyFileError.
 
-    What the file held before is gone once this returns, as far as the disk forgets what it overwrites.
+    What that one held is gone once this returns, as far as the disk forgets what it overwrites.
     """
-    where = str(path)
+    fresh = path.with_name(path.name + ".new")
     try:
-        file = msgspec.json.decode(_read_private(path), type=_File)
-        fresh = path.with_name(path.name + ".new")
         fresh.unlink(missing_ok=True)
-        save(fresh, keys, passphrase, file.scrypt.log2_n)
+        save(fresh, keys, passphrase, cost)
         fresh.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except msgspec.DecodeError as error:
-        raise KeyFileError(f"this is no key file: {error}", where=where) from error
     except OSError as error:
-        raise KeyFileError(error.strerror or str(error), where=where) from error
+        raise KeyFileError(error.strerror or str(error), where=str(path)) from error
+
+
+def cost_of(path: Path) -> int:
+    """How dear the passphrase of a key file is to guess, for another one under the same passphrase.
+
+    Raises KeyFileError.
+    """
+    return _read(path).scrypt.log2_n
 
 
 def unlock(path: Path, passphrase_file: Path | None, kind: type[K]) -> K:
@@ -239,10 +244,7 @@ def passphrase_of(path: Path, passphrase_file: Path | None) -> bytes:
 def load(path: Path, passphrase: bytes, kind: type[K]) -> K:
     """The keys in a key file, ``kind`` being ReplicaKeys or Identity; raises KeyFileError."""
     where = str(path)
-    try:
-        file = msgspec.json.decode(_read_private(path), type=_File)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"this is no key file: {error}", where=where) from error
+    file = _read(path)
     if (file.format, file.kind) != (FORMAT, _KINDS[kind]):
         detail = f"expected {FORMAT} {_KINDS[kind]}, found {file.format} {file.kind}"
         raise KeyFileError(detail, where=where)
@@ -281,6 +283,13 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _read(path: Path) -> _File:
+    try:
+        return msgspec.json.decode(_read_private(path), type=_File)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"this is no key file: {error}", where=str(path)) from error
 
 
 def _read_private(path: Path) -> bytes:

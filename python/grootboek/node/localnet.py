@@ -1,17 +1,20 @@
 """A ledger of several replicas on one machine: its files, and its daemons.
 
 ``create`` writes what organisations of a real ledger make each for themselves: keys, settings and
-the genesis file that all of them share. ``Localnet`` starts, stops and kills the daemons, which are
+the genesis file that all of them share; ``Localnet.join`` the same for a replica that comes later.
+``Localnet`` starts, stops and kills the daemons, which are
 ordinary processes: ``python -m grootboek.cli start --config D/replica-K/config.toml``.
 """
 
 import contextlib
 import http.client
+import itertools
 import os
 import re
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -23,12 +26,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from grootboek import wire
 from grootboek.disk import RealDisk
-from grootboek.errors import ConfigError, Unavailable
+from grootboek.errors import BadCertificate, BadFrame, ConfigError, Unavailable
+from grootboek.ledger.epochs import Epochs, name_of
 from grootboek.ledger.registry import Registry
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import client_context
 from grootboek.node.journal import Journal
+from grootboek.node.keyfiles import own_info
 from grootboek.node.keystore import (
     BESIDE,
     GENERATED,
@@ -38,7 +44,7 @@ from grootboek.node.keystore import (
     save,
     write_private,
 )
-from grootboek.types import Genesis, Limits, Party
+from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
 __all__ = ["CLIENT", "Localnet", "Process", "create", "free_ports"]
 
@@ -96,8 +102,8 @@ def create(
     )
     genesis.check()
     _write_identities(folder / "keys", [one for one, _ in identities])
-    for one in keys:
-        _write_replica(folder / one.name, one)
+    for one, public in zip(keys, genesis.replicas, strict=True):
+        _write_replica(folder / one.name, one, public)
     (folder / "grootboek.toml").write_text('[client]\ngenesis = "genesis.json"\n', encoding="utf-8")
     (folder / "genesis.json").write_bytes(genesis.to_json())
     return genesis
@@ -133,12 +139,14 @@ def _write_identities(folder: Path, identities: Iterable[Identity]) -> None:
         save(folder / identity.name, identity, passphrase, GENERATED)
 
 
-def _write_replica(folder: Path, keys: ReplicaKeys) -> None:
+def _write_replica(folder: Path, keys: ReplicaKeys, public: ReplicaInfo) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     save(folder / "keys", keys, _write_passphrase(folder), GENERATED)
     Journal.found(RealDisk(folder))
     settings = f'data = "."\ngenesis = "../genesis.json"\nreplica = "{keys.name}"\n'
     (folder / "config.toml").write_text(settings, encoding="utf-8")
+    half = msgspec.json.format(msgspec.json.encode(public), indent=2) + b"\n"
+    (folder / f"{keys.name}.json").write_bytes(half)
 
 
 def _write_passphrase(folder: Path) -> bytes:
@@ -167,27 +175,35 @@ class Process(Struct, frozen=True):
 
 
 class Localnet:
-    """The daemons of a folder that ``create`` wrote. Calls block; a replica is known by its index."""
+    """The daemons of a folder that ``create`` wrote. Calls block.
+
+    A replica is known by its number, the K of its folder ``replica-K``: in the founding epoch that is its
+    index. What the hand-overs in the data directories say is followed, call by call.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises GenesisError where there is no ledger."""
         self.folder = folder
         self.genesis = Genesis.load(folder / "genesis.json")
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        certificates = [b64decode(replica.api_certificate) for replica in self.genesis.replicas]
-        self._contexts = [client_context([certificate]) for certificate in certificates]
+        self._epochs = Epochs(self.genesis)
+        self._contexts: dict[str, ssl.SSLContext] = {}
 
     def start(self, which: Iterable[int] | None = None, timeout: float = START_SECONDS) -> None:
         """Start those that do not run, and wait until they are ready; raises Unavailable."""
         chosen = self._chosen(which)
-        for k in chosen:
+        self.launch(chosen)
+        self.wait_ready(chosen, timeout)
+
+    def launch(self, which: Iterable[int]) -> None:
+        """Start those that do not run, and do not wait."""
+        for k in which:
             if self.pid(k) is None:
                 self._spawn(k)
-        self.wait_ready(chosen, timeout)
 
     def stop(self, which: Iterable[int] | None = None, timeout: float = STOP_SECONDS) -> None:
         """Let them drain and end (SIGTERM); whoever takes longer than ``timeout`` seconds is killed."""
-        chosen = self._chosen(which)
+        chosen = list(range(self.count) if which is None else which)
         for k in chosen:
             self._signal(k, signal.SIGTERM)
         deadline = time.monotonic() + timeout
@@ -202,11 +218,74 @@ class Localnet:
             raise Unavailable("the process does not end", where=self._name(k))
 
     def status(self) -> list[Process]:
-        """All daemons, by index."""
+        """All daemons of the present epoch, and those that run beside it."""
+        members = self.members
+        found = [(k, self.pid(k)) for k in range(self.count)]
         return [
-            Process(replica.name, self.pid(k), replica.api, tuple(self._reasons(k)))
-            for k, replica in enumerate(self.genesis.replicas)
+            Process(self._name(k), pid, self.info(k).api, tuple(self._reasons(k)))
+            for k, pid in found
+            if k in members or pid is not None
         ]
+
+    # --- who belongs to it -----------------------------------------------------------------------
+
+    @property
+    def epochs(self) -> Epochs:
+        """Those that any of the data directories knows."""
+        while any(self._follow(k) for k in range(self.count)):
+            pass
+        return self._epochs
+
+    def _follow(self, k: int) -> bool:
+        """Follow the next hand-over, where a replica's data directory has it."""
+        path = self.replica_folder(k) / name_of(len(self._epochs.all))
+        try:
+            self._epochs.add(wire.decode(wire.handovers, path.read_bytes()))
+        except (OSError, BadFrame, BadCertificate):
+            return False  # that replica's daemon and ``grootboek verify`` say what is wrong with it
+        return True
+
+    @property
+    def members(self) -> list[int]:
+        """The numbers of those that run the present epoch."""
+        last = self.epochs.last
+        return [k for k in range(self.count) if last.index(self._name(k)) is not None]
+
+    @property
+    def count(self) -> int:
+        """How many there are, with those that have left or observe: their numbers are below it."""
+        founded = len(self.genesis.replicas)
+        return next(k for k in itertools.count(founded) if not (self.replica_folder(k) / "keys").exists())
+
+    def info(self, k: int) -> ReplicaInfo:
+        """How a replica presents itself now, or presented itself last."""
+        return self._infos(k)[-1]
+
+    def join(self) -> int:
+        """Write the folder of one more replica: its number. It observes until an epoch names it.
+
+        Where the last one has never belonged to an epoch, it is that.
+        """
+        k = self.count
+        if all(epoch.index(self._name(k - 1)) is None for epoch in self.epochs.all):
+            return k - 1
+        keys = ReplicaKeys.generate(self._name(k))
+        mesh, api = free_ports(2)
+        _write_replica(self.replica_folder(k), keys, keys.public(f"127.0.0.1:{mesh}", f"127.0.0.1:{api}"))
+        return k
+
+    def _infos(self, k: int) -> list[ReplicaInfo]:
+        """How a replica has presented itself in each epoch, the newest last; else before its first."""
+        name = self._name(k)
+        found = [epoch.replicas[i] for epoch in self.epochs.all if (i := epoch.index(name)) is not None]
+        own = own_info(self.replica_folder(k), name) if not found else None
+        if own is not None:
+            return [own]
+        if not found:
+            raise ConfigError("there is no such replica", where=name)
+        return found
+
+    # --- processes -------------------------------------------------------------------------------
 
     def pid(self, k: int) -> int | None:
         """The process id of a running daemon, else None."""
@@ -229,18 +308,23 @@ class Localnet:
         deadline = time.monotonic() + timeout
         for k in self._chosen(which):
             while reasons := self._reasons(k):
-                if self.pid(k) is None:
-                    raise Unavailable(f"the daemon ended: {self._log_tail(k)}", where=self._name(k))
+                self.require_running(k)
                 if time.monotonic() > deadline:
                     detail = f"not ready after {timeout:.0f} s: {'; '.join(reasons)}"
                     raise Unavailable(detail, where=self._name(k))
                 time.sleep(POLL_SECONDS)
 
+    def require_running(self, k: int) -> None:
+        """Raise Unavailable with the last words of a daemon that has ended."""
+        if self.pid(k) is None:
+            raise Unavailable(f"the daemon ended: {self._log_tail(k)}", where=self._name(k))
+
     def _chosen(self, which: Iterable[int] | None) -> list[int]:
-        return list(range(len(self.genesis.replicas)) if which is None else which)
+        return self.members if which is None else list(which)
 
     def _name(self, k: int) -> str:
-        return self.genesis.replicas[k].name
+        founders = self.genesis.replicas
+        return founders[k].name if k < len(founders) else f"replica-{k}"
 
     def _spawn(self, k: int) -> None:
         folder = self.replica_folder(k)
@@ -275,17 +359,30 @@ class Localnet:
         return True
 
     def _reasons(self, k: int) -> list[str]:
-        """Why a daemon is not ready, as it says itself."""
-        host, port = split_address(self.genesis.replicas[k].api)
+        """Why a daemon is not ready, as it says itself.
+
+        Where an epoch has begun with another API key of it, it may show either for a moment.
+        """
+        newest, *older = dict.fromkeys((info.api, info.api_certificate) for info in reversed(self._infos(k)))
+        try:
+            return self._ask(*newest)
+        except (OSError, http.client.HTTPException) as error:
+            for one in older:
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    return self._ask(*one)
+            return [str(error) or type(error).__name__]
+
+    def _ask(self, api: str, certificate: str) -> list[str]:
+        if certificate not in self._contexts:
+            self._contexts[certificate] = client_context([b64decode(certificate)])
+        host, port = split_address(api)
         connection = http.client.HTTPSConnection(
-            host, port, timeout=HEALTH_SECONDS, context=self._contexts[k]
+            host, port, timeout=HEALTH_SECONDS, context=self._contexts[certificate]
         )
         try:
             connection.request("GET", "/readyz")
             response = connection.getresponse()
             body = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            return [str(error) or type(error).__name__]
         finally:
             connection.close()
         return [] if response.status == http.HTTPStatus.OK else _said(body)

@@ -184,7 +184,8 @@ class Node:
                     self.mesh = self._make_mesh()
                     await self.mesh.start()
                     epoch = self.engine.epoch
-                    log.info("epoch opened", epoch=epoch.number, replicas=epoch.quorum.n, me=self.me)
+                    role = "votes" if self.me < epoch.quorum.n else "has left" if self._left else "observes"
+                    log.info("epoch opened", epoch=epoch.number, replicas=epoch.quorum.n, role=role)
         except BaseException as error:
             self._fail(error)
             if isinstance(error, asyncio.CancelledError):

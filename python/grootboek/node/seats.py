@@ -1,6 +1,6 @@
 """A replica's place and keys in each epoch, from the keys that it holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grootboek.errors import GenesisError, KeyFileError
 from grootboek.node.keystore import ReplicaKeys
@@ -13,13 +13,19 @@ __all__ = ["Seats"]
 class Seats:
     """One replica's keys: those that it has, and those that it will have once an epoch names them."""
 
-    def __init__(self, keys: Sequence[ReplicaKeys], own: ReplicaInfo | None = None) -> None:
+    def __init__(
+        self,
+        keys: Sequence[ReplicaKeys],
+        own: ReplicaInfo | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         """``keys``: all of one replica, the oldest first. ``own``: how it presents itself where no epoch
-        names it.
+        names it. ``look`` adds to ``keys`` those that were made since, where none of them will do.
         """
         self.name = keys[0].name
         self._keys = keys
         self._own = own
+        self._look = look
 
     def recall(self, epochs: Sequence[Epoch]) -> None:
         """These are the epochs so far: whoever has left presents itself as it last did."""
@@ -38,10 +44,21 @@ class Seats:
         return self._own
 
     def keys(self, epoch: Epoch) -> ReplicaKeys:
-        """Those that ``epoch`` names, the oldest where it does not name this replica; raises KeyFileError."""
+        """Those that ``epoch`` names, the oldest where it does not name this replica; raises KeyFileError.
+
+        Whoever has left cosigns nothing any more: its cosigning key moves on, too, and can be erased.
+        """
         info = self.info(epoch)
         if epoch.index(self.name) is None:
-            return self._keys[0]
+            first = self._keys[0]
+            return first.at(max(first.epoch, epoch.number))
+        try:
+            return self._named(epoch, info)
+        except KeyFileError:
+            self._look()
+            return self._named(epoch, info)
+
+    def _named(self, epoch: Epoch, info: ReplicaInfo) -> ReplicaKeys:
         failure: KeyFileError | None = None
         for keys in reversed(self._keys):
             try:
