@@ -215,16 +215,19 @@ class Engine:
             out.flush = True
         elif timer == TRANSFER_TIMER:
             self.catchup.retry(out)
-        elif timer is Timer.PROGRESS and len(self.reachable) + 1 < self.epoch.quorum.quorum:
-            out.start(timer, self.limits.view_timer_ms)  # leaving the view alone would help nobody
+        elif timer is Timer.PROGRESS and not self._may_judge:
+            out.start(timer, self.limits.view_timer_ms)
         elif isinstance(timer, Timer):
             events += [*self._overtaken(), TimerFired(timer)]
         return self._turn(events, now, out)
 
     def connected(self, peer: int, now: int) -> Outbox:
         """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
+        alone = not self._in_touch
         self.reachable.add(peer)
         out = Outbox()
+        if alone and self._in_touch and self.replica.running(Timer.PROGRESS):
+            out.start(Timer.PROGRESS, self.replica.patience())  # only now can the view order anything
         out.send(peer, self.replica.status())
         for batch in self.bodies.waiting(self.me):
             out.send(peer, Batch(batch.buffer))
@@ -233,6 +236,19 @@ class Engine:
     def lost(self, peer: int) -> None:
         """The connection to a peer is gone."""
         self.reachable.discard(peer)
+
+    @property
+    def _in_touch(self) -> bool:
+        """Whether a quorum is connected."""
+        return len(self.reachable) + 1 >= self.epoch.quorum.quorum
+
+    @property
+    def _may_judge(self) -> bool:
+        """Whether a standstill here is the fault of the view. A replica without a quorum helps nobody by
+        leaving, and one that is behind a certificate saw others make progress: once out of the view it
+        could not vote until the next one.
+        """
+        return self._in_touch and not self.catchup.running
 
     def stored(self, seq: int, now: int) -> Outbox:
         """The log is synced through the block of ``seq``."""
