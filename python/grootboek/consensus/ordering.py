@@ -53,7 +53,7 @@ class Ordering(Core):
 
     def _next_batches(self) -> tuple[bytes, ...]:
         free = [digest for digest in self.known if digest not in self.assigned]
-        return tuple(free[: self.config.limits.block_batches])
+        return tuple(free[: self.room])
 
     # --- PRE-PREPARE -----------------------------------------------------------------------------
 
@@ -177,6 +177,7 @@ class Ordering(Core):
             return
         self.executed, self.size = event.seq, event.size
         self.failures = 0
+        self.room = min(self.room + 1, self.config.limits.block_batches)
         slot = self.slots.get(event.seq)
         if slot is not None and slot.decided is not None:
             for digest in slot.decided.batches:

@@ -40,6 +40,7 @@ class ViewChanging(Ordering):
         if not self.config.votes:
             return
         self.failures += 1
+        self.room = max(1, self.room // 2)
         self.view, self.active = view, False
         self.stop_timer(Timer.PROGRESS)
         self.stop_timer(Timer.NEW_VIEW)
