@@ -148,7 +148,7 @@ class Simulation:
         for name in self.plan.sure:
             if name == VIEW_CHANGE:
                 continue
-            self.heap.after(self._rng.choice(span), partial(self._happen, name))
+            self.heap.after(self._rng.choice(span), partial(self._surely, name, span.stop))
         for second in range(self.plan.seconds):
             for name, chance in self.plan.faults.items():
                 if self._rng.randrange(1_000) < chance:
@@ -160,6 +160,13 @@ class Simulation:
         if words is not None:
             self.report.faults[name] += 1
             self.note(words)
+
+    def _surely(self, name: str, end_us: int) -> None:
+        """As soon as it can: there may be nobody alive whom it could hit."""
+        before = self.report.faults[name]
+        self._happen(name)
+        if self.report.faults[name] == before and self.heap.now_us + STEP_US < end_us:
+            self.heap.after(STEP_US, partial(self._surely, name, end_us))
 
     def _heal(self) -> None:
         self.note("heal")
