@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from grootboek.client.verifier import Verifier
 from grootboek.consensus import Timer
 from grootboek.node.engine import records_in
 from grootboek.node.journal import Journal
 from grootboek.simulation.disk import Fate
 from grootboek.types import Limits
-from grootboek.wire import decode, frames
+from grootboek.wire import decode, encode, frames
 from tests.scenarios.traced import TracedReplica
 from tests.scenarios.words import KINDS, numbers
 from tests.scenarios.world import MS, Filter, Packet, World
@@ -43,6 +44,7 @@ class Interpreter:
 
     def __init__(self) -> None:
         self.world = World()
+        self.receipts: dict[int, bytes] = {}
 
     def run(self, line: str) -> list[str]:
         """The trace of a command. Raises Refused."""
@@ -140,7 +142,9 @@ class Interpreter:
             yield from (f"  r{me} {words}" for _, me, words, _ in told)
 
     def _words(self, packet: Packet) -> str:
-        return self.world.words.frame(decode(frames, packet.frame))
+        return self.world.words.frame(
+            decode(frames, packet.frame), self.world.replicas[packet.sender].engine.epoch
+        )
 
     def do_drop(self, words: list[str]) -> list[str]:
         """``drop FILTER``: what is under way now is lost."""
@@ -213,6 +217,24 @@ class Interpreter:
         """``epoch 1 of r0..4 to r0``: the governor asks for it."""
         self.world.govern(int(words[0]), self._who(words[2]), self._who(words[4])[0])
 
+    def do_receipt(self, words: list[str]) -> None:
+        """``receipt 1 from r0``: the client keeps it."""
+        number, replica = int(words[0]), self._replicas(words[2])[0]
+        ledger, certificate = replica.engine.ledger, replica.engine.ledger.certificate
+        if certificate is None:
+            raise Refused("nothing is certified")
+        signature = replica.engine.signers.log(certificate)
+        identity = self.world.prepared(number).id
+        self.receipts[number] = encode(ledger.receipt(identity, certificate, signature))
+
+    def do_verify(self, words: list[str]) -> Iterator[str]:
+        """``verify 1``: what a verifier with the genesis file alone reads in the receipt that was kept."""
+        for number in whole(words[0]):
+            proven = Verifier(self.world.genesis).verify_receipt(self.receipts[number])
+            signers = ", ".join(proven.checkpoint.replicas)
+            outcomes = ", ".join(record.outcome for record in proven.records)
+            yield f"transaction {number}: {outcomes}, signed in epoch {proven.epoch} by {signers}"
+
     # --- what is seen ----------------------------------------------------------------------------
 
     def do_status(self, words: list[str]) -> Iterator[str]:
@@ -254,7 +276,9 @@ class Interpreter:
         for replica in self._replicas(words[0]):
             core = replica.engine.replica
             for seq, slot in sorted(core.slots.items()):
-                value = "none" if slot.value is None else self.world.words.value(slot.value)
+                value = (
+                    "none" if slot.value is None else self.world.words.value(slot.value, core.config.epoch)
+                )
                 held = f"prepared in v{slot.certificate_view}" if slot.certificate else "not prepared"
                 prepares, commits = (numbers(found) or "-" for found in (slot.prepares, slot.commits))
                 decided = "decided" if slot.decided else "open"

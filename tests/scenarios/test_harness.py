@@ -44,9 +44,9 @@ def test_a_trace_that_differs_is_not_the_replayed_one(line: str, changed: str) -
         "expect unanswered 1",
         "deliver type COMIT",
         "deliver form r1",
-        "deliver from r1",
-        "garble 3 from r1",
-        "timer progress r1",
+        "deliver type NEW-VIEW",
+        "garble 3 type NEW-VIEW",
+        "timer new-view r1",
         "nonsense",
     ],
 )

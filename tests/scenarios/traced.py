@@ -23,7 +23,7 @@ from grootboek.node.engine import Engine
 from grootboek.node.outbox import Outbox
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.wire import Frame, NewView, block_of, decode, protocol_messages
-from tests.scenarios.words import Words, replicas
+from tests.scenarios.words import Words, place, replicas
 
 
 class TracedEngine(Engine):
@@ -65,19 +65,19 @@ class TracedEngine(Engine):
             case Execute(seq, _, batches) if seq > self.ledger.seq:
                 self.mention(f"executes n{seq} {self.words.batches(batches)}")
             case Certified(certificate):
-                signers = replicas(c.replica for c in certificate.cosignatures)
+                signers = replicas(self.epoch, (c.replica for c in certificate.cosignatures))
                 self.mention(f"has block {block_of(certificate).height} certified by {signers}")
             case CatchUp(certificate) if not self.catchup.running:
                 self.tell(f"is behind block {block_of(certificate).height}")
             case Accuse(first, _):
-                self.tell(f"accuses r{first.sender}")
+                self.tell(f"accuses r{place(self.epoch, first.sender)}")
         return super()._perform(effect, now, out)
 
     def _serve(self, sender: int, frame: Frame, out: Outbox) -> Sequence[Event]:
         height = self.ledger.height
         events = super()._serve(sender, frame, out)
         if self.ledger.height > height:
-            self.tell(f"takes blocks {height + 1}..{self.ledger.height} from r{sender}")
+            self.tell(f"takes blocks {height + 1}..{self.ledger.height} from r{place(self.epoch, sender)}")
         return events
 
     def timer(self, timer: Hashable, now: int) -> Outbox:
@@ -107,7 +107,7 @@ class TracedReplica(SimulatedReplica):
         for to, frame in out.frames:
             if to is not None or self.engine.epoch.quorum.n > 1:
                 whom = "all" if to is None else f"r{self._place(to)}"
-                words = self.words.frame(frame, self.engine.epoch.number)
+                words = self.words.frame(frame, self.engine.epoch)
                 self.mention(self.me, f"-> {whom}: {words}")
         super()._do(out)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from grootboek._core import TransactionBatch
 from grootboek.consensus.newview import proposal_in, view_change_in
-from grootboek.types import Chain
+from grootboek.simulation.founding import place_of
+from grootboek.types import Chain, Epoch
 from grootboek.wire import (
     Batch,
     Certificate,
@@ -56,8 +57,15 @@ def kind_of(frame: Frame) -> str:
     return KINDS[type(frame)]
 
 
-def replicas(indices: Iterable[int]) -> str:
-    return ",".join(f"r{i}" for i in indices)
+def place(epoch: Epoch, index: int) -> int:
+    """The place in the network of a replica of ``epoch``; n and above are observers."""
+    n = epoch.quorum.n
+    return place_of(epoch.replicas[index].name) if index < n else index - n
+
+
+def replicas(epoch: Epoch, indices: Iterable[int]) -> str:
+    """Replicas of an epoch by their places, which stay the same from epoch to epoch."""
+    return ",".join(f"r{place(epoch, i)}" for i in indices)
 
 
 def numbers(found: Iterable[int]) -> str:
@@ -93,7 +101,7 @@ class Words:
         """The batches of a value; NULL where there are none."""
         return "+".join(self._batches.get(digest, "{?}") for digest in digests) or "NULL"
 
-    def value(self, value: PrePrepare, epoch: int = 0) -> str:
+    def value(self, value: PrePrepare, epoch: int) -> str:
         """A value by its batches; with a mark where another one at that number has the same batches."""
         digest = value_digest(self._chain, epoch, value.seq, value.time, value.batches)
         if digest not in self._values:
@@ -102,11 +110,11 @@ class Words:
             self._values[digest] = f"n{value.seq} {name}" + "'" * len(taken)
         return self._values[digest]
 
-    def frame(self, frame: Frame, epoch: int = 0) -> str:
+    def frame(self, frame: Frame, epoch: Epoch) -> str:
         """A whole message in one line."""
         return " ".join(filter(None, (kind_of(frame), self._details(frame, epoch))))
 
-    def _details(self, frame: Frame, epoch: int) -> str:
+    def _details(self, frame: Frame, epoch: Epoch) -> str:
         match frame:
             case Envelope(signed):
                 return self._signed(decode(protocol_messages, signed.payload), epoch)
@@ -131,17 +139,17 @@ class Words:
             case _:
                 return ""
 
-    def _signed(self, message: ProtocolMessage, epoch: int) -> str:
+    def _signed(self, message: ProtocolMessage, epoch: Epoch) -> str:
         match message:
             case PrePrepare(view):
-                return f"v{view} {self.value(message, epoch)}"
+                return f"v{view} {self.value(message, epoch.number)}"
             case Prepare(view, seq, digest) | Commit(view, seq, digest):
                 return f"v{view} {self._values.get(digest, f'n{seq} {{?}}')}"
             case ViewChange(view, stable, prepared):
-                return f"v{view} after {_block(stable)}, prepared {self._prepared(prepared, epoch)}"
+                return f"v{view} after {_block(stable)}, prepared {self._prepared(prepared, epoch.number)}"
             case NewView(view, view_changes, proposals):
-                wishes = replicas(sorted(s.sender for s in view_changes))
-                forced = ", ".join(self.value(proposal_in(s), epoch) for s in proposals) or "nothing"
+                wishes = replicas(epoch, (s.sender for s in view_changes))
+                forced = ", ".join(self.value(proposal_in(s), epoch.number) for s in proposals) or "nothing"
                 return f"v{view} from {wishes}, carries {forced}"
 
     def _prepared(self, certificates: Iterable[Prepared], epoch: int) -> str:
