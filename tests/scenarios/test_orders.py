@@ -9,6 +9,7 @@ import pytest
 from grootboek.consensus import Timer
 from grootboek.simulation.disk import Fate
 from grootboek.types import Limits
+from grootboek.wire import Status, block_of
 from tests.scenarios.world import MS, Filter, World
 
 SECOND = 1_000 * MS
@@ -209,3 +210,21 @@ def test_restarts_in_every_order_keep_consensus(order: Sequence[int]) -> None:
         assert final_in(world, 10 * VIEW_TIMER, number)
     assert settled(world)
     assert not any(replica.engine.evidence for replica in world.replicas)
+
+
+# --- row 8: news of an epoch that has ended ------------------------------------------------------
+
+
+def test_late_news_of_an_ended_epoch_costs_no_vote_and_no_answer() -> None:
+    """Whoever tells how an epoch ended is in a later one, as the receiver is by the time it hears of it."""
+    world = cluster()
+    world.govern(1, range(4), 0)
+    world.run(10 * SECOND, lambda: all(replica.engine.epoch.number for replica in world.replicas))
+    world.run(5 * SECOND)
+    ended = world.replicas[1].engine.ledger.epochs.handovers[0].certificate
+    for place in (0, 2):
+        world.replicas[place].receive(1, Status(0, True, block_of(ended).seq, ended))  # noqa: FBT003  # by place
+    assert world.wire == []
+    world.kill(3)
+    world.submit(1, 0)
+    assert final_in(world, VIEW_TIMER // 2, 1)

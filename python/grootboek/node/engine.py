@@ -381,12 +381,23 @@ class Engine:
             if frame.epoch == self.epoch.number:
                 self._elsewhere.discard(sender)
                 return False
-            self._elsewhere.add(sender)
-            self._tell_of_epochs(sender, frame.epoch, out)
+            if not self._tells_how_it_ended(frame):
+                self._elsewhere.add(sender)
+                self._tell_of_epochs(sender, frame.epoch, out)
             return True
         if isinstance(frame, Checkpoint):
             return _epoch_of(frame) != self.epoch.number
         return isinstance(frame, Envelope) and sender in self._elsewhere
+
+    def _tells_how_it_ended(self, status: Status) -> bool:
+        """Whether it is such news of an earlier epoch: whoever tells it has left that one. To take it for
+        where the sender is would drop its votes, and to answer it would have two replicas tell each other
+        the same without end.
+        """
+        handovers = self.ledger.epochs.handovers
+        if status.epoch >= len(handovers) or status.stable is None:
+            return False
+        return status.stable.size == handovers[status.epoch].certificate.size
 
     def _tell_of_epochs(self, peer: int, epoch: int, out: Outbox) -> None:
         handovers = self.ledger.epochs.handovers
