@@ -7,11 +7,11 @@ from tests.defects.catalogue import DEFECTS
 
 SEEDS = range(200)
 FOUND_BY = {
-    "a_second_proposal_is_taken": 0,
+    "a_second_proposal_is_taken": 5,
     "a_weak_quorum_is_enough": 5,
     "bodies_are_not_journalled": 2,
     "bodies_dropped_early": 0,
-    "certificates_are_not_journalled": 3,
+    "certificates_are_not_journalled": 67,
     "certificates_believed": 5,
     "digest_not_compared": 12,
     "executed_again": 0,
@@ -20,12 +20,12 @@ FOUND_BY = {
     "no_water_marks": 5,
     "nothing_is_said_twice": 0,
     "numbers_begin_anew_in_a_view": 1,
-    "o_beyond_the_window_is_dropped": 48,
+    "o_beyond_the_window_is_dropped": 114,
     "one_bad_view_change_spoils_others": 5,
     "own_votes_are_not_journalled": 0,
     "prepared_certificate_dropped": 1,
     "progress_timer_never_starts": 0,
-    "roots_not_compared": 30,
+    "roots_not_compared": 38,
     "transfer_not_proven": 6,
     "votes_outlive_their_view": 1,
     "window_ahead_of_the_disk": 32,
