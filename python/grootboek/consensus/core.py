@@ -103,6 +103,10 @@ class Core:
         """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
         self.failures = 0
         """Views that failed since the last progress: the exponent of the back-off."""
+        self.room = config.limits.block_batches
+        """How many batches a proposal of ours names at most: what is too large for the time that a view
+        has must not be proposed again in the next one.
+        """
         self.stored = 0
         """The log is synced through the block of this sequence number."""
         self.closing: int | None = None

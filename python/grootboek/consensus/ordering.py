@@ -53,7 +53,7 @@ class Ordering(Learning):
             seq = self.following
             if seq > self.high or flight >= IN_FLIGHT:
                 return
-            batches = self.backlog.next(self.config.limits.block_batches)
+            batches = self.backlog.next(self.room)
             full = sum(self.known[digest].transactions for digest in batches)
             if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
@@ -211,6 +211,7 @@ class Ordering(Learning):
             return
         self.executed, self.size = event.seq, event.size
         self.failures = 0
+        self.room = min(self.room + 1, self.config.limits.block_batches)
         slot = self.slots.get(event.seq)
         if slot is not None and slot.decided is not None:
             for digest in slot.decided.batches:

@@ -53,6 +53,7 @@ class ViewChanging(Ordering):
         if self.silent:
             return
         self.failures += 1
+        self.room = max(1, self.room // 2)
         self.view, self.active = view, False
         self.pace.entered()
         self.stop_timer(Timer.PROGRESS)

@@ -239,16 +239,19 @@ class Engine:
             out.flush = True
         elif timer == TRANSFER_TIMER:
             self.catchup.retry(out)
-        elif timer is Timer.PROGRESS and len(self.reachable) + 1 < self.epoch.quorum.quorum:
-            out.start(timer, self.limits.view_timer_ms)  # leaving the view alone would help nobody
+        elif timer is Timer.PROGRESS and not self._may_judge:
+            out.start(timer, self.limits.view_timer_ms)
         elif isinstance(timer, Timer):
             events += [*self._overtaken(), TimerFired(timer)]
         return self._turn(events, now, out)
 
     def connected(self, peer: int, now: int) -> Outbox:
         """A peer is reachable (again): tell it where we are, so that each learns what it lacks."""
+        alone = not self._in_touch
         self.reachable.add(peer)
         out = Outbox()
+        if alone and self._in_touch and self.replica.running(Timer.PROGRESS):
+            out.start(Timer.PROGRESS, self.replica.patience())  # only now can the view order anything
         for frame in self.replica.greet(peer):
             out.send(peer, frame)
         for batch in self.bodies.waiting(self.me):
@@ -260,6 +263,19 @@ class Engine:
     def lost(self, peer: int) -> None:
         """The connection to a peer is gone."""
         self.reachable.discard(peer)
+
+    @property
+    def _in_touch(self) -> bool:
+        """Whether a quorum is connected."""
+        return len(self.reachable) + 1 >= self.epoch.quorum.quorum
+
+    @property
+    def _may_judge(self) -> bool:
+        """Whether a standstill here is the fault of the view. A replica without a quorum helps nobody by
+        leaving, and one that is behind a certificate saw others make progress: once out of the view it
+        could not vote until the next one.
+        """
+        return self._in_touch and not self.catchup.running
 
     def stored(self, seq: int, now: int) -> Outbox:
         """The log is synced through the block of ``seq``."""
@@ -429,13 +445,24 @@ class Engine:
         if isinstance(frame, Status):
             if frame.epoch == self.epoch.number:
                 return False
-            if frame.epoch > self.epoch.number:
-                self._elsewhere.add(sender)
-            self._tell_of_epochs(sender, frame.epoch, out)
+            if not self._tells_how_it_ended(frame):
+                if frame.epoch > self.epoch.number:
+                    self._elsewhere.add(sender)
+                self._tell_of_epochs(sender, frame.epoch, out)
             return True
         if isinstance(frame, Checkpoint):
             return _epoch_of(frame) not in {None, self.epoch.number}
         return isinstance(frame, Envelope) and sender in self._elsewhere
+
+    def _tells_how_it_ended(self, status: Status) -> bool:
+        """Whether it is such news of an earlier epoch: whoever tells it has left that one. To take it for
+        where the sender is would drop its votes, and to answer it would have two replicas tell each other
+        the same without end.
+        """
+        handovers = self.ledger.epochs.handovers
+        if status.epoch >= len(handovers) or status.stable is None:
+            return False
+        return status.stable.size == handovers[status.epoch].certificate.size
 
     def _tell_of_epochs(self, peer: int, epoch: int, out: Outbox) -> None:
         handovers = self.ledger.epochs.handovers

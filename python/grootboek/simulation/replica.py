@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import nullcontext
 from functools import partial
+from typing import ClassVar
 
 from grootboek._core import State
 from grootboek.consensus import CheckedReplica
@@ -39,6 +40,9 @@ class _CheckedEngine(Engine):
 
 class SimulatedReplica:
     """Boots, runs, crashes and boots again; what survives a crash is on its disk."""
+
+    engine_type: ClassVar[type[Engine]] = _CheckedEngine
+    """Recorded scenarios watch the effects of theirs."""
 
     def __init__(
         self,
@@ -106,7 +110,7 @@ class SimulatedReplica:
             vouched = vouched_in(journal[1])
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
             me, keys = self._seat_in(ledger.epochs.last)
-            self.engine = _CheckedEngine(
+            self.engine = self.engine_type(
                 self.genesis, me, keys, ledger, journal, self._seat_in, verify=self._verify
             )
         except StorageError:
