@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from grootboek.client.verifier import Verifier
 from grootboek.consensus import Timer
-from grootboek.node.engine import records_in
 from grootboek.node.journal import Journal
+from grootboek.node.journalled import records_in
 from grootboek.simulation.disk import Fate
 from grootboek.types import Limits
 from grootboek.wire import decode, encode, frames
@@ -321,11 +321,11 @@ class Interpreter:
             "open": "yes" if core.active else "no",
             "L": core.low,
             "lag": ahead,
-            "pending": core.pending,
+            "pending": len(core.backlog),
             "patience": f"{core.patience()}ms",
             "timers": "+".join(timer.value for timer in replica.timers) or "none",
             "votes": "yes" if core.config.votes else "no",
-            "evidence": len(engine.evidence),
+            "evidence": len(engine.testimony.evidence),
             "refused": engine.counters.messages_refused,
         }
 

@@ -209,7 +209,7 @@ def test_restarts_in_every_order_keep_consensus(order: Sequence[int]) -> None:
         world.submit(number, one)
         assert final_in(world, 10 * VIEW_TIMER, number)
     assert settled(world)
-    assert not any(replica.engine.evidence for replica in world.replicas)
+    assert not any(replica.engine.testimony.evidence for replica in world.replicas)
 
 
 # --- row 8: news of an epoch that has ended ------------------------------------------------------
