@@ -69,8 +69,8 @@ class TracedEngine(Engine):
                 self.mention(f"has block {block_of(certificate).height} certified by {signers}")
             case CatchUp(certificate) if not self.catchup.running:
                 self.tell(f"is behind block {block_of(certificate).height}")
-            case Accuse(first, _):
-                self.tell(f"accuses r{place(self.epoch, first.sender)}")
+            case Accuse(found):
+                self.tell(f"accuses r{place(self.epoch, found.replica)}")
         return super()._perform(effect, now, out)
 
     def _serve(self, sender: int, frame: Frame, out: Outbox) -> Sequence[Event]:
