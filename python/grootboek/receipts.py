@@ -1,6 +1,6 @@
 """A receipt's three forms, which convert into each other without loss.
 
-- ``wire.Receipt`` in canonical msgpack: for programs.
+- ``proofs.Receipt`` in canonical msgpack: for programs.
 - JSON with hex fields: for people and other languages.
 - C2SP tlog-proof text: for the tools of other transparency logs. Its index, hashes and checkpoint are
   those of the receipt's first record; ``extra`` carries everything else.
@@ -17,11 +17,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from grootboek import notes, wire
+from grootboek import notes, proofs, wire
 from grootboek.errors import BadFrame, BadReceipt
 from grootboek.plain import from_plain, to_plain
+from grootboek.proofs import Receipt, RecordProof
 from grootboek.types import Genesis
-from grootboek.wire import Certificate, Cosignature, Handover, Member, Path, Receipt, RecordProof, Size
+from grootboek.wire import Certificate, Cosignature, Handover, Member, Path, Size
 
 __all__ = ["decode", "encode", "from_json", "from_text", "note", "read", "to_builtins", "to_json", "to_text"]
 
@@ -39,7 +40,7 @@ def encode(receipt: Receipt) -> bytes:
 def decode(data: bytes) -> Receipt:
     """From msgpack; raises BadReceipt."""
     try:
-        return wire.decode(wire.receipts, data)
+        return wire.decode(proofs.receipts, data)
     except BadFrame as error:
         raise BadReceipt(error.detail) from error
 

@@ -13,10 +13,11 @@ from grootboek.errors import CATALOGUE
 from grootboek.ledger import Context, Ledger, Module, Registry, Table, View, command, query
 from grootboek.ledger.module import Rejected
 from grootboek.node.keystore import ReplicaKeys
+from grootboek.proofs import Answer, Final, Refused
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.types import Genesis, Limits
 from grootboek.webapi import NodeStatus, PeerStatus
-from grootboek.wire import Answer, Certificate, Cosignature, Evidence, Final, Refused
+from grootboek.wire import Certificate, Cosignature, Evidence
 
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from grootboek import plain, wire
+from grootboek import plain, proofs, wire
 from grootboek.client.verifier import Verifier
 from grootboek.types import Genesis
 from grootboek.wire import Evidence, Prepare, Said
@@ -124,7 +124,7 @@ async def test_absence_is_shown_and_proven(served: Served) -> None:
 async def test_a_proof_may_be_json(served: Served) -> None:
     fill(served.backend, 1)
     _, data, _ = await served.get("/v1/state/shelf/00?proof=true")
-    proof = plain.from_json(wire.StateProof, data)
+    proof = plain.from_json(proofs.StateProof, data)
     assert Verifier(served.backend.genesis).verify_state_proof(proof).height == 1
 
 

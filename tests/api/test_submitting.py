@@ -5,11 +5,11 @@ import io
 import msgspec
 import pytest
 
-from grootboek import receipts, wire
+from grootboek import proofs, receipts, wire
 from grootboek.client.answers import Result, verify_answer
 from grootboek.client.verifier import Verifier
 from grootboek.errors import PoolFull, Unavailable
-from grootboek.wire import Refused
+from grootboek.proofs import Refused
 from tests.api.backend import Put
 from tests.api.conftest import Served, fill, transaction
 
@@ -34,7 +34,7 @@ async def test_many_transactions_are_answered_at_once(served: Served) -> None:
     sent = [transaction(served.backend, Put(f"k{i}", b"v"), Put("long", bytes(101))) for i in range(300)]
     status, data, kind = await post(served, b"".join(one.frame for one in sent))
     assert (status, kind) == (200, "application/msgpack")
-    results = verify_answer(Verifier(served.backend.genesis), wire.decode(wire.answers, data), sent)
+    results = verify_answer(Verifier(served.backend.genesis), wire.decode(proofs.answers, data), sent)
     outcomes = [result.outcomes for result in results if isinstance(result, Result)]
     assert outcomes == [("applied", "too-long")] * 300
 
@@ -43,7 +43,9 @@ async def test_bad_ones_are_refused_and_good_ones_go_on(served: Served) -> None:
     good = transaction(served.backend, Put("k", b"v"))
     spoiled = good.frame[:-1] + bytes([good.frame[-1] ^ 1])
     _, data, _ = await post(served, spoiled + good.frame)
-    bad, fine = verify_answer(Verifier(served.backend.genesis), wire.decode(wire.answers, data), [good, good])
+    bad, fine = verify_answer(
+        Verifier(served.backend.genesis), wire.decode(proofs.answers, data), [good, good]
+    )
     assert isinstance(bad, Refused)
     assert isinstance(fine, Result)
     assert fine.applied

@@ -20,9 +20,10 @@ from grootboek.modules.welfare import Welfare
 from grootboek.network.tls import client_context, mesh_contexts
 from grootboek.node import config, keystore
 from grootboek.node.keystore import Identity, ReplicaKeys
+from grootboek.proofs import Receipt, StateProof
 from grootboek.simulation.founding import found
 from grootboek.types import Genesis
-from grootboek.wire import Receipt, StateProof, encode
+from grootboek.wire import encode
 from tests.node.cluster import Cluster
 
 Do = Callable[[Path], object]

@@ -17,9 +17,9 @@ from grootboek.ledger.module import Module
 from grootboek.modules.records import Anchor
 from grootboek.network.framing import FrameReader
 from grootboek.node.judging import judge_request
+from grootboek.proofs import Final, Refused
 from grootboek.testing import Network, network
 from grootboek.types import Chain, Limits
-from grootboek.wire import Final, Refused
 from tests.bad_input import files
 from tests.bad_input.files import IMPORTS, PROOFS, SETTINGS, Do
 from tests.bad_input.frames import FAULTY, FRAMES, World

@@ -15,8 +15,8 @@ from grootboek.client.transactions import from_frame
 from grootboek.errors import GrootboekError, NotFound
 from grootboek.network.tls import server_context
 from grootboek.node.certificates import self_signed
+from grootboek.proofs import Answer, Refused
 from grootboek.types import Genesis
-from grootboek.wire import Answer, Refused
 from tests.client.small_ledger import SmallLedger, found
 
 Trick = Callable[["FakeNode", bytes], Awaitable[web.StreamResponse]]

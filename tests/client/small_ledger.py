@@ -7,20 +7,9 @@ from grootboek import notes, wire
 from grootboek._core import Log, SigningKey, State, command_path, digest
 from grootboek.client.answers import entries
 from grootboek.client.transactions import Prepared
+from grootboek.proofs import Answer, Final, Range, Receipt, RecordProof, StateProof
 from grootboek.types import Genesis, Limits, ReplicaInfo
-from grootboek.wire import (
-    APPLIED,
-    BLOCK_ENTRY,
-    Answer,
-    BlockEntry,
-    Certificate,
-    Cosignature,
-    Final,
-    Range,
-    Receipt,
-    RecordProof,
-    StateProof,
-)
+from grootboek.wire import APPLIED, BLOCK_ENTRY, BlockEntry, Certificate, Cosignature
 
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""

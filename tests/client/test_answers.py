@@ -9,7 +9,7 @@ from grootboek.client.answers import Result, verify_answer
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
 from grootboek.errors import BadCertificate, BadProof, Expired, NotFound, ProofError, Rejected
-from grootboek.wire import Answer, Final, Refused
+from grootboek.proofs import Answer, Final, Refused
 from tests.client.small_ledger import EPOCH_MS, SmallLedger
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grootboek import receipts, wire
+from grootboek import proofs, receipts, wire
 from grootboek.client.answers import Result, verify_answer
 from grootboek.client.transactions import Prepared, from_frame
 from grootboek.client.verifier import Verifier
@@ -97,7 +97,7 @@ def outcomes(
 ) -> list[tuple[bytes, tuple[str, ...]]] | None:
     """What the client believes of an answer; None where it is refused with a typed error."""
     try:
-        found = verify_answer(verifier, wire.decode(wire.answers, data), sent)
+        found = verify_answer(verifier, wire.decode(proofs.answers, data), sent)
     except (BadFrame, ProofError):
         return None
     return [(result.id, result.outcomes) for result in found if isinstance(result, Result)]

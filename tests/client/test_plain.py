@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct, ValidationError
 
-from grootboek import plain, wire
-from grootboek.wire import Answer, BlockEntry, Final, Receipt, Refused
+from grootboek import plain, proofs, wire
+from grootboek.proofs import Answer, Final, Receipt, Refused
+from grootboek.wire import BlockEntry
 
 
 class Inner(Struct, frozen=True, array_like=True):
@@ -108,7 +109,7 @@ def test_the_schema_describes_the_plain_form() -> None:
     assert outer["description"] == "A value as modules declare them."
 
 
-@pytest.mark.parametrize("kind", [Receipt, BlockEntry, Answer, wire.Certificate, wire.StateProof])
+@pytest.mark.parametrize("kind", [Receipt, BlockEntry, Answer, wire.Certificate, proofs.StateProof])
 def test_every_wire_type_of_the_api_has_a_schema(kind: type[Struct]) -> None:
     _, components = plain.schemas([kind])
     assert kind.__name__ in components

@@ -10,7 +10,7 @@ from grootboek import receipts
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
 from grootboek.errors import BadReceipt, ProofError
-from grootboek.wire import Receipt
+from grootboek.proofs import Receipt
 from tests.client.small_ledger import SmallLedger
 from tests.client.test_verifier import flipped, verifies
 

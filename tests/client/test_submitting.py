@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from msgspec import Struct, structs
 
-from grootboek import wire
+from grootboek import proofs, wire
 from grootboek.client import AsyncClient, Client
 from grootboek.client.client import now_ms
 from grootboek.client.transactions import Prepared, encode_command, prepare
@@ -20,8 +20,8 @@ from grootboek.errors import (
     Unavailable,
 )
 from grootboek.ledger.module import Context, Module, View, command
+from grootboek.proofs import Final
 from grootboek.types import Genesis
-from grootboek.wire import Final
 from tests.client.fake_nodes import FakeNode, Trick, fake_nodes, fault, octets, refuse, split
 from tests.client.small_ledger import EPOCH_MS, key
 
@@ -168,11 +168,11 @@ async def test_a_full_pool_for_some_is_tried_again(setting: Setting) -> None:
     async def half(node: FakeNode, body: bytes) -> web.StreamResponse:
         first, *rest = split(body)
         node.good(first)
-        answer = wire.decode(wire.answers, bytes(node.good(first).body))  # type: ignore[arg-type]  # bytes, as octets made it
-        refused = [wire.Refused(PoolFull.code, PoolFull.title) for _ in rest]
+        answer = wire.decode(proofs.answers, bytes(node.good(first).body))  # type: ignore[arg-type]  # bytes, as octets made it
+        refused = [proofs.Refused(PoolFull.code, PoolFull.title) for _ in rest]
         return octets(
             wire.encode(
-                wire.Answer((*answer.results, *refused), answer.ranges, answer.certificate, answer.log)
+                proofs.Answer((*answer.results, *refused), answer.ranges, answer.certificate, answer.log)
             )
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from grootboek import receipts, wire
+from grootboek import proofs, receipts, wire
 from grootboek.client.answers import Result, verify_answer
 from grootboek.client.transactions import Prepared, from_frame
 from grootboek.client.verifier import Verifier
@@ -91,7 +91,7 @@ def test_published_checkpoints_verify(vectors: dict[str, Any], published: Verifi
 def test_published_answers_verify(vectors: dict[str, Any], published: Verifier) -> None:
     chain = published.genesis.chain
     sent = [from_frame(chain, bytes.fromhex(frame)) for frame in vectors["answer"]["transactions"]]
-    answer = wire.decode(wire.answers, bytes.fromhex(vectors["answer"]["msgpack"]))
+    answer = wire.decode(proofs.answers, bytes.fromhex(vectors["answer"]["msgpack"]))
     results = verify_answer(published, answer, sent)
     found = [list(result.outcomes) for result in results if isinstance(result, Result)]
     assert found == vectors["answer"]["outcomes"]

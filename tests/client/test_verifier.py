@@ -12,7 +12,8 @@ from grootboek import receipts, wire
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
 from grootboek.errors import BadCertificate, BadProof, BadReceipt, ProofError
-from grootboek.wire import Certificate, Cosignature, Receipt, StateProof
+from grootboek.proofs import Receipt, StateProof
+from grootboek.wire import Certificate, Cosignature
 from tests.client.small_ledger import EPOCH_MS, SmallLedger, found, key
 
 

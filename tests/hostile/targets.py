@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from grootboek import notes, plain, receipts, wire
+from grootboek import notes, plain, proofs, receipts, wire
 from grootboek.api.transactions import count_frames
 from grootboek.client.transactions import from_frame
 from grootboek.client.verifier import Verifier
@@ -220,7 +220,7 @@ def receipt_jsons() -> list[bytes]:
 
 def state_proof(data: bytes) -> None:
     """What is believed is so: a proof of one key's absence may show that of another one, too."""
-    value = wire.decode(wire.state_proofs, data)
+    value = wire.decode(proofs.state_proofs, data)
     same(encode(value), data)
     verifier().verify_state_proof(data)
     height = wire.decode_block(value.block).height
@@ -329,7 +329,7 @@ TARGETS: dict[str, Target] = {
     "receipt": Target(corpus.proven, receipt, PROOF),
     "receipt-json": Target(receipt_jsons, receipt_json, (BadReceipt,)),
     "receipt-text": Target(receipt_texts, receipt_text, PROOF),
-    "answer": Target(corpus.answers, canonical(wire.answers), PEER),
+    "answer": Target(corpus.answers, canonical(proofs.answers), PEER),
     "state-proof": Target(corpus.state_proofs, state_proof, PROOF),
     "note": Target(note_seeds, note, PROOF),
     "genesis": Target(lambda: [corpus.ledger()[0].genesis.to_json()], genesis_text, (GenesisError,)),

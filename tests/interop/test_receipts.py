@@ -8,8 +8,8 @@ import pytest
 
 from grootboek import notes, receipts
 from grootboek.client.transactions import Prepared
+from grootboek.proofs import Receipt
 from grootboek.types import Genesis
-from grootboek.wire import Receipt
 from tests.client.conftest import transaction
 from tests.client.small_ledger import SmallLedger
 from tests.interop.conftest import Tools

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grootboek import wire
+from grootboek import proofs
 from grootboek._core import State
 from tests.ledger.world import START, Add, Put, World, batch, make_genesis, number_of
 
@@ -26,7 +26,7 @@ def test_the_edges_of_validity(expiry: int, code: str | None) -> None:
     world = World()
     block = world.execute(world.transaction(Add("n", 1), expiry=expiry), time=TIME)
     _, result = block.results[0]
-    assert (result.code if isinstance(result, wire.Refused) else None) == code
+    assert (result.code if isinstance(result, proofs.Refused) else None) == code
     assert (block.entry.transactions, block.entry.expired) == ((1, 0) if code is None else (0, 1))
     assert number_of(world.ledger, "n") == (code is None)
 

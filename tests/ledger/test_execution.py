@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grootboek import wire
+from grootboek import proofs, wire
 from grootboek._core import State
 from grootboek.errors import CommandFailed, GenesisError, StorageError
 from grootboek.ledger.execution import RESERVED
@@ -41,7 +41,7 @@ def test_an_applied_command_writes_and_tells(world: World) -> None:
     block = world.execute(world.transaction(Put("a", b"1")))
     assert value_of(world.ledger, "a") == b"1"
     (_, final), *_ = block.results
-    assert isinstance(final, wire.Final)
+    assert isinstance(final, proofs.Final)
     (outcome, (event,)), *_ = final.records
     assert (outcome, event.name, event.body) == ("applied", "Changed", wire.encode(Changed("a")))
     assert (final.index, block.start, block.size) == (0, 0, 3)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from grootboek import wire
+from grootboek import proofs, wire
 from grootboek._core import (
     digest,
     leaf_hashes,
@@ -20,7 +20,7 @@ from grootboek._core import (
 from grootboek.errors import BadCertificate, GrootboekError, NotFound, Pruned, Unavailable
 from grootboek.ledger import check_certificate, state_key
 from grootboek.ledger.files import frame
-from grootboek.wire import Final, Receipt, Refused
+from grootboek.proofs import Final, Receipt, Refused
 from tests.ledger.world import (
     GENESIS,
     Add,
@@ -40,7 +40,7 @@ def leaf(entry: bytes) -> bytes:
 
 def receipt_holds(data: bytes) -> bool:
     """The offline check, written once more from the format."""
-    receipt = wire.decode(wire.receipts, data)
+    receipt = wire.decode(proofs.receipts, data)
     certificate = receipt.certificate
     check_certificate(GENESIS.chain, GENESIS.founding, certificate)
     size, root = certificate.size, certificate.root
@@ -134,7 +134,7 @@ def test_an_answer_proves_each_final_result() -> None:
     refused = Refused("GB-1006", "")
     results = [refused, *reversed(finals), finals[0]]
     answer = world.ledger.answer(results, certificate, log_signature(certificate))  # type: ignore[arg-type]  # all final
-    assert wire.decode(wire.answers, wire.encode(answer)) == answer
+    assert wire.decode(proofs.answers, wire.encode(answer)) == answer
     assert answer.results == tuple(results)
     assert 1 < len(answer.ranges) < len(finals)
     leaves: dict[int, bytes] = {}
@@ -158,7 +158,7 @@ def test_an_answer_of_refusals_needs_no_certificate() -> None:
 
 def state_proof_holds(data: bytes, module: str, key: bytes) -> bool:
     """Whether it answers what was asked: about another absent key it may tell the truth too."""
-    proof = wire.decode(wire.state_proofs, data)
+    proof = wire.decode(proofs.state_proofs, data)
     if (proof.module, proof.key) != (module, key):
         return False
     check_certificate(GENESIS.chain, GENESIS.founding, proof.certificate)

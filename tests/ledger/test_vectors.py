@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from grootboek import wire
+from grootboek import proofs, wire
 from grootboek.ledger.files import segment_name
-from grootboek.wire import Final
+from grootboek.proofs import Final
 from tests.ledger.test_proofs import receipt_holds, state_proof_holds
 from tests.ledger.world import (
     KEEPER,
@@ -87,7 +87,7 @@ def test_the_frozen_proofs_verify() -> None:
     for name in ("state_proof_present", "state_proof_absent"):
         assert state_proof_holds(bytes.fromhex(frozen[name]), "shelf", rows.key("a"))
     present, absent = (
-        wire.decode(wire.state_proofs, bytes.fromhex(frozen[f"state_proof_{name}"]))
+        wire.decode(proofs.state_proofs, bytes.fromhex(frozen[f"state_proof_{name}"]))
         for name in ("present", "absent")
     )
     assert (present.value is None, absent.value is None) == (False, True)

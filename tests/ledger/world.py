@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
-from grootboek import notes, wire
+from grootboek import notes, proofs, wire
 from grootboek._core import SigningKey, State, TransactionBatch, command_root, digest
 from grootboek.disk import Disk
 from grootboek.ledger import Block, Context, Ledger, Module, Registry, Table, View, command, query
@@ -276,7 +276,7 @@ class World:
         """One transaction in a block of its own: the outcome of each command."""
         block = self.execute(self.transaction(*commands, **options))
         (_, final) = block.results[0]
-        assert isinstance(final, wire.Final)
+        assert isinstance(final, proofs.Final)
         return [outcome for outcome, _ in final.records]
 
     def fill(self, blocks: int, each: int = 3) -> None:

@@ -12,12 +12,13 @@ from grootboek.network.framing import decode_frame
 from grootboek.node.engine import Engine
 from grootboek.node.intake import Request
 from grootboek.node.judging import judge_batch, judge_request
+from grootboek.proofs import Final, Refused
 from grootboek.simulation.founding import found, known_key
 from grootboek.simulation.heap import EPOCH_MS, Heap
 from grootboek.simulation.network import Network
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Chain, Limits
-from grootboek.wire import Batch, Final, Frame, Refused
+from grootboek.wire import Batch, Frame
 
 MS = 1_000
 FOREVER_MS = 500_000

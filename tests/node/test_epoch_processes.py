@@ -15,8 +15,8 @@ from grootboek.client import AsyncClient, Verifier
 from grootboek.modules.records import Anchor
 from grootboek.node.keystore import Identity, ReplicaKeys, unlock
 from grootboek.node.localnet import Localnet, create
+from grootboek.proofs import Receipt
 from grootboek.types import Genesis
-from grootboek.wire import Receipt
 
 LOADERS = 4
 

@@ -22,10 +22,11 @@ from grootboek.node.localnet import free_ports
 from grootboek.node.node import Node
 from grootboek.node.seating import seat_of
 from grootboek.node.seats import Seats
+from grootboek.proofs import Answer, Final
 from grootboek.simulation.clients import transaction
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.types import Genesis, Party
-from grootboek.wire import Answer, Command, Final, Member, encode
+from grootboek.wire import Command, Member, encode
 
 REGISTRY = Registry.of(Parties, Records, Replicas)
 GOVERNOR_KEY = SigningKey(secrets.token_bytes(32))

@@ -2,9 +2,10 @@
 
 from grootboek.node.intake import Request
 from grootboek.node.judging import judge_request
+from grootboek.proofs import Final
 from grootboek.simulation.founding import known_key
 from grootboek.types import Limits
-from grootboek.wire import Batch, Final
+from grootboek.wire import Batch
 from tests.node.cluster import Cluster
 
 LIMITS = Limits(window=16, batch_transactions=10, block_batches=4, pool_transactions=200)

@@ -6,10 +6,11 @@ from grootboek.errors import CATALOGUE
 from grootboek.node.intake import Intake, Request, refusal
 from grootboek.node.judging import judge_request
 from grootboek.node.pool import Pool
+from grootboek.proofs import Final, Refused
 from grootboek.simulation.founding import known_key
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Limits
-from grootboek.wire import Batch, Final, Refused
+from grootboek.wire import Batch
 from tests.node.cluster import Cluster, signed
 
 NOW = EPOCH_MS

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python/grootboek"
 
-BASE = {"_core", "errors", "types", "transfer", "wire", "notes", "evidence", "disk", "plain"}
+BASE = {"_core", "errors", "types", "transfer", "wire", "proofs", "notes", "evidence", "disk", "plain"}
 
 # What clients and nodes share: the forms of receipts, the API's types.
 SHARED = {"receipts", "webapi"}

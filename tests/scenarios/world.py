@@ -15,6 +15,7 @@ from grootboek.modules.records import Records
 from grootboek.modules.replicas import Replicas
 from grootboek.node.intake import Request
 from grootboek.node.signers import Keys
+from grootboek.proofs import Final
 from grootboek.simulation.clients import transaction
 from grootboek.simulation.disk import Fate, SimulatedDisk
 from grootboek.simulation.founding import found, keys_of
@@ -22,7 +23,7 @@ from grootboek.simulation.heap import EPOCH_MS, Heap
 from grootboek.simulation.membership import GOVERNOR_KEY, governor, open_epoch
 from grootboek.simulation.monitor import Monitor
 from grootboek.types import Epoch, Limits
-from grootboek.wire import Final, Frame, decode, encode, frames
+from grootboek.wire import Frame, decode, encode, frames
 from tests.node.cluster import FOREVER_MS, signed
 from tests.scenarios.traced import TracedReplica
 from tests.scenarios.words import Words, kind_of

@@ -6,9 +6,10 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from grootboek.ledger import Ledger
+from grootboek.proofs import Answer
 from grootboek.types import Genesis
 from grootboek.webapi import NodeStatus
-from grootboek.wire import Answer, Certificate, Evidence, ReplicaId, Signature
+from grootboek.wire import Certificate, Evidence, ReplicaId, Signature
 
 __all__ = ["Backend"]
 

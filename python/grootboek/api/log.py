@@ -7,7 +7,8 @@ from grootboek.api import answers, tiles
 from grootboek.api.context import CONTEXT, Context
 from grootboek.api.tiles import Tile
 from grootboek.errors import NotFound
-from grootboek.wire import Certificate, Handovers
+from grootboek.proofs import Handovers
+from grootboek.wire import Certificate
 
 __all__ = ["certificate", "checkpoint", "handovers", "tile"]
 

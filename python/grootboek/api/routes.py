@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from aiohttp import web
 
-from grootboek import webapi, wire
+from grootboek import proofs, webapi, wire
 from grootboek.api import events, health, log, reading, transactions
 
 __all__ = ["ROUTES", "Parameter", "Route"]
@@ -64,7 +64,7 @@ ROUTES: Final[Sequence[Route]] = (
         "POST",
         "/v1/transactions",
         transactions.submit,
-        [(webapi.MSGPACK, wire.Answer), (webapi.JSON, wire.Answer)],
+        [(webapi.MSGPACK, proofs.Answer), (webapi.JSON, proofs.Answer)],
         [FORMAT],
         body=webapi.OCTETS,
         statuses=[TOO_LARGE, LATER],
@@ -73,7 +73,7 @@ ROUTES: Final[Sequence[Route]] = (
         "GET",
         "/v1/transactions/{id}",
         transactions.show,
-        [(webapi.JSON, None), (webapi.MSGPACK, wire.Receipt), (webapi.PROOF, None)],
+        [(webapi.JSON, None), (webapi.MSGPACK, proofs.Receipt), (webapi.PROOF, None)],
         [
             Parameter("id", "The transaction's id: 64 lower-case hex digits."),
             FORMAT,
@@ -103,7 +103,7 @@ ROUTES: Final[Sequence[Route]] = (
         "GET",
         "/v1/state/{module}/{key}",
         reading.state,
-        [(webapi.JSON, None), (webapi.MSGPACK, wire.StateProof)],
+        [(webapi.JSON, None), (webapi.MSGPACK, proofs.StateProof)],
         [
             Parameter("module", "The module's name."),
             Parameter("key", "The module's own key, as lower-case hex."),
@@ -133,7 +133,7 @@ ROUTES: Final[Sequence[Route]] = (
         "GET",
         "/v1/handovers",
         log.handovers,
-        [(webapi.JSON, wire.Handovers), (webapi.MSGPACK, wire.Handovers)],
+        [(webapi.JSON, proofs.Handovers), (webapi.MSGPACK, proofs.Handovers)],
         [Parameter("epoch", "The first epoch whose hand-over is wanted (default: 0).", int), FORMAT],
     ),
     Route(

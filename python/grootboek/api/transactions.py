@@ -4,12 +4,12 @@ import asyncio
 
 from aiohttp import web
 
-from grootboek import receipts, webapi, wire
+from grootboek import proofs, receipts, webapi, wire
 from grootboek.api import answers
 from grootboek.api.budget import Budget
 from grootboek.api.context import CONTEXT, Context
 from grootboek.errors import ApiError, NotFound, RequestTooLarge, Unavailable
-from grootboek.wire import Receipt
+from grootboek.proofs import Receipt
 
 __all__ = ["BUDGET", "address_of", "show", "submit"]
 
@@ -31,7 +31,7 @@ async def submit(request: web.Request) -> web.Response:
         count_frames(body, context.settings.request_transactions)
         answer = await context.backend.submit(body, address)
     if form == "json":
-        value = wire.decode(wire.answers, answer) if isinstance(answer, bytes) else answer
+        value = wire.decode(proofs.answers, answer) if isinstance(answer, bytes) else answer
         return answers.json(value)
     data = answer if isinstance(answer, bytes) else wire.encode(answer)
     return web.Response(body=data, content_type=webapi.MSGPACK)

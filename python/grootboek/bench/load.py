@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from grootboek import webapi, wire
+from grootboek import proofs, webapi, wire
 from grootboek._core import SigningKey, digest
 from grootboek.bench.report import Load
 from grootboek.client.answers import Result, verify_answer
@@ -171,7 +171,7 @@ class LoadClient:
                 self._count(results, due, time.perf_counter())
                 return
 
-    async def _ask(self, node: Node, request: Request) -> list[Result | wire.Refused]:
+    async def _ask(self, node: Node, request: Request) -> list[Result | proofs.Refused]:
         answer = await self._nodes.request(
             node,
             "POST",
@@ -180,15 +180,15 @@ class LoadClient:
             accept=webapi.MSGPACK,
             seconds=REQUEST_SECONDS,
         )
-        return verify_answer(self._verifier, wire.decode(wire.answers, answer), request.sent)
+        return verify_answer(self._verifier, wire.decode(proofs.answers, answer), request.sent)
 
-    def _count(self, results: Sequence[Result | wire.Refused], due: float, now: float) -> None:
+    def _count(self, results: Sequence[Result | proofs.Refused], due: float, now: float) -> None:
         applied = 0
         for result in results:
             if isinstance(result, Result) and result.applied:
                 applied += 1
             else:
-                self._errors[result.code if isinstance(result, wire.Refused) else result.status] += 1
+                self._errors[result.code if isinstance(result, proofs.Refused) else result.status] += 1
         self._total += applied
         if self._from <= (due if self.plan.rate else now) < self._until:
             self._acknowledged += applied

@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, facts, moment, talk
 from grootboek.errors import BadReceipt, ConfigError, ProofError
+from grootboek.proofs import Receipt
 from grootboek.types import Genesis
-from grootboek.wire import Receipt
 
 __all__ = ["app", "spell"]
 

@@ -16,20 +16,16 @@ from grootboek._core import command_path, leaf_hashes, range_paths
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import Verifier
 from grootboek.errors import BadProof, Expired, NotFound, Rejected
+from grootboek.proofs import Answer, Final, Receipt, RecordProof, Refused
 from grootboek.wire import (
     APPLIED,
     HEADER_ENTRY,
     RECORD_ENTRY,
-    Answer,
     Certificate,
     Event,
-    Final,
     Handover,
     HeaderEntry,
-    Receipt,
     RecordEntry,
-    RecordProof,
-    Refused,
 )
 
 __all__ = ["Result", "verify_answer", "verify_receipt"]

@@ -33,9 +33,10 @@ from grootboek.errors import (
     Unavailable,
 )
 from grootboek.ledger.module import Module
+from grootboek.proofs import Receipt
 from grootboek.types import Genesis, Millis, ReplicaInfo
 from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
-from grootboek.wire import BlockEntry, Certificate, Handover, Receipt
+from grootboek.wire import BlockEntry, Certificate, Handover
 
 __all__ = ["AsyncClient"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from grootboek import webapi, wire
+from grootboek import proofs, webapi, wire
 from grootboek.client.nodes import Node, Nodes, Overloaded
 from grootboek.client.verifier import Verifier
 from grootboek.errors import BadCertificate, BadFrame, GrootboekError
@@ -45,7 +45,7 @@ class Follower:
         path = f"/v1/handovers?epoch={before}"
         try:
             data = await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=ANSWER_SECONDS)
-            epochs.learn(wire.decode(wire.handover_lists, data).handovers)
+            epochs.learn(wire.decode(proofs.handover_lists, data).handovers)
         except (BadFrame, GrootboekError, Overloaded):
             return False
         self._follow()

@@ -9,9 +9,10 @@ A refusal is one node's word; it counts when f + 1 nodes (or all that the client
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Final
 
-from grootboek import webapi, wire
+from grootboek import proofs, webapi, wire
 from grootboek.client.answers import Result, verify_answer, verify_receipt
 from grootboek.client.epochs import Follower
 from grootboek.client.nodes import Node, Nodes, Overloaded
@@ -29,7 +30,8 @@ from grootboek.errors import (
     ProofError,
     Unavailable,
 )
-from grootboek.wire import BlockEntry, Refused
+from grootboek.proofs import Refused
+from grootboek.wire import BlockEntry
 
 __all__ = ["Sender"]
 
@@ -162,11 +164,12 @@ class Sender:
         )
         sent = [item.prepared for item in batch]
         try:
-            return await self._follower.judge(
-                node, data, lambda data: verify_answer(self._verifier, wire.decode(wire.answers, data), sent)
-            )
+            return await self._follower.judge(node, data, partial(self._judged, sent))
         except BadFrame as error:
             raise BadAnswer(error.detail, where=node.name) from error
+
+    def _judged(self, sent: Sequence[Prepared], data: bytes) -> list[Result | Refused]:
+        return verify_answer(self._verifier, wire.decode(proofs.answers, data), sent)
 
     async def _again(self, batch: Sequence[_Item], error: GrootboekError, seconds: float) -> None:
         """Queue again what may still find an outcome."""

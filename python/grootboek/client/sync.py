@@ -15,9 +15,10 @@ from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
 from grootboek.errors import ConfigError, GrootboekError
 from grootboek.ledger.module import Module
+from grootboek.proofs import Receipt
 from grootboek.types import Genesis, Millis, ReplicaInfo
 from grootboek.webapi import LedgerEvent, NodeStatus, QueryAnswer
-from grootboek.wire import BlockEntry, Certificate, Handover, Receipt
+from grootboek.wire import BlockEntry, Certificate, Handover
 
 __all__ = ["Client"]
 

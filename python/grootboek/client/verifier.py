@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from grootboek import notes, receipts, wire
+from grootboek import notes, proofs, receipts, wire
 from grootboek._core import (
     digest,
     leaf_hashes,
@@ -21,8 +21,9 @@ from grootboek._core import (
 from grootboek.errors import BadCertificate, BadFrame, BadProof, BadReceipt
 from grootboek.ledger.epochs import Epochs
 from grootboek.ledger.keys import state_key
+from grootboek.proofs import Receipt, StateProof
 from grootboek.types import Epoch, Genesis, Millis
-from grootboek.wire import BlockEntry, Certificate, Event, Header, Receipt, StateProof
+from grootboek.wire import BlockEntry, Certificate, Event, Header
 
 __all__ = ["ProvenCheckpoint", "ProvenReceipt", "ProvenRecord", "ProvenState", "Verifier"]
 
@@ -116,7 +117,7 @@ class Verifier:
         """The epoch whose replica's log key has signed the checkpoint. Raises BadCertificate.
 
         The replica is one of the certificate's epoch; one of the next epoch may sign the block that opened
-        it (``wire.Receipt.log``).
+        it (``proofs.Receipt.log``).
         """
         replica, signature = log
         body = notes.checkpoint_body(self._chain.origin, certificate.size, certificate.root)
@@ -273,7 +274,7 @@ class Verifier:
         """The value or absence that the proof shows. Raises ProofError."""
         if isinstance(proof, bytes):
             try:
-                proof = wire.decode(wire.state_proofs, proof)
+                proof = wire.decode(proofs.state_proofs, proof)
             except BadFrame as error:
                 raise BadProof(error.detail) from error
         self.epochs.learn(proof.handovers)

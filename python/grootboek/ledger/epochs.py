@@ -61,7 +61,7 @@ class Epochs:
                 raise BadCertificate(f"the hand-over to epoch {opened} does not follow epoch {opened - 1}")
 
     def up_to(self, certificate: Certificate) -> tuple[Handover, ...]:
-        """The hand-overs that a reader of ``certificate`` needs: see ``wire.Receipt``."""
+        """The hand-overs that a reader of ``certificate`` needs: see ``proofs.Receipt``."""
         return tuple(one for one in self.handovers if one.certificate.size <= certificate.size)
 
     def of(self, number: int) -> Epoch:

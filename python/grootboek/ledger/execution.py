@@ -19,9 +19,10 @@ from grootboek.ledger.overlay import BlockWrites, Unit
 from grootboek.ledger.parties import Register
 from grootboek.ledger.registry import Active, Rule
 from grootboek.ledger.store import Store
+from grootboek.proofs import Final as FinalResult
+from grootboek.proofs import Refused
 from grootboek.types import Chain, Limits
-from grootboek.wire import APPLIED, RECORD_ENTRY, Event, RecordEntry, Refused
-from grootboek.wire import Final as FinalResult
+from grootboek.wire import APPLIED, RECORD_ENTRY, Event, RecordEntry
 
 __all__ = ["ABORTED", "RESERVED", "Executed", "Executor", "Result"]
 

@@ -8,18 +8,9 @@ from grootboek._core import command_path
 from grootboek.errors import NotFound, Unavailable
 from grootboek.ledger.epochs import Epochs
 from grootboek.ledger.reading import Reader
-from grootboek.wire import (
-    Answer,
-    Certificate,
-    Range,
-    Receipt,
-    RecordProof,
-    Refused,
-    ReplicaId,
-    Signature,
-    StateProof,
-)
-from grootboek.wire import Final as FinalResult
+from grootboek.proofs import Answer, Range, Receipt, RecordProof, Refused, StateProof
+from grootboek.proofs import Final as FinalResult
+from grootboek.wire import Certificate, ReplicaId, Signature
 
 __all__ = ["Prover"]
 

@@ -20,9 +20,9 @@ from grootboek.ledger.log import EntryLog
 from grootboek.ledger.module import View
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
+from grootboek.proofs import Final as FinalResult
 from grootboek.types import Chain, Genesis, Millis
 from grootboek.wire import RECORD_ENTRY, Certificate, RecordEntry
-from grootboek.wire import Final as FinalResult
 
 __all__ = ["Head", "PinnedView", "Reader"]
 

@@ -12,8 +12,8 @@ from grootboek._core import TransactionBatch
 from grootboek.errors import CATALOGUE, Expired, ExpiryTooFar, GrootboekError, PoolFull
 from grootboek.ledger import Block, Ledger
 from grootboek.node.pool import Pool
+from grootboek.proofs import Final, Refused
 from grootboek.types import Limits
-from grootboek.wire import Final, Refused
 
 __all__ = ["Intake", "Request"]
 

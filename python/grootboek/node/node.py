@@ -29,11 +29,11 @@ from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.metrics import NodeMetrics
 from grootboek.node.outbox import Outbox
 from grootboek.node.seats import Seats
+from grootboek.proofs import Answer
 from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Genesis, ReplicaInfo
 from grootboek.webapi import NodeStatus, PeerStatus
 from grootboek.wire import (
-    Answer,
     Batch,
     Certificate,
     Entries,

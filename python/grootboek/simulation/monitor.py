@@ -7,6 +7,7 @@ from msgspec import Struct
 from grootboek.errors import GrootboekError
 from grootboek.ledger.reading import Head
 from grootboek.node.intake import Request
+from grootboek.proofs import Final
 from grootboek.simulation.founding import place_of
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Epoch
@@ -14,7 +15,6 @@ from grootboek.wire import (
     Checkpoint,
     Commit,
     Envelope,
-    Final,
     Frame,
     NewView,
     Prepare,
