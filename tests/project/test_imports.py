@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "transfer": set(),
     "wire": {"_core", "errors", "transfer", "types"},
     "notes": {"_core", "errors", "types", "wire"},
+    "proofs": {"wire"},
     "evidence": {"_core", "errors", "types", "wire", "notes"},
     "disk": {"errors"},
     "plain": set(),
