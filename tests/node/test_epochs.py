@@ -18,6 +18,7 @@ from grootboek.modules.records import Anchor, Records
 from grootboek.modules.replicas import Admit, OpenEpoch, Replicas
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.localnet import free_ports
+from grootboek.node.journal import Journal
 from grootboek.node.node import Node
 from grootboek.node.seating import seat_of
 from grootboek.node.seats import Seats
@@ -51,6 +52,8 @@ class Net:
         )
         self.nodes: list[Node] = []
         self.disks = [SimulatedDisk() for _ in range(count)]
+        for disk in self.disks:
+            Journal.found(disk)
         self._nonce = 0
 
     async def start(self, place: int) -> Node:
