@@ -16,9 +16,9 @@ from grootboek.ledger.members import GOVERNOR
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Anchor, Records
 from grootboek.modules.replicas import Admit, OpenEpoch, Replicas
+from grootboek.node.journal import Journal
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.localnet import free_ports
-from grootboek.node.journal import Journal
 from grootboek.node.node import Node
 from grootboek.node.seating import seat_of
 from grootboek.node.seats import Seats
