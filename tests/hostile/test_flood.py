@@ -61,7 +61,7 @@ FLOODS: dict[type, Callable[[Faulty], Iterator[Frame]]] = {
     Suspect: lambda _: (Suspect(n % 3) for n in range(COUNT)),
     Evidence: lambda f: (f.evidence(ahead=n) for n in range(COUNT)),
     FetchSnapshot: lambda f: (FetchSnapshot(f.certificate.size + n % 2) for n in range(COUNT)),
-    Offer: lambda f: (Offer(n, ((Manifest(1, n + 1, D, n, (D,) * 900), (D,) * 60),)) for n in range(COUNT)),
+    Offer: lambda _: (Offer(n, ((Manifest(1, n + 1, D, n, (D,) * 900), (D,) * 60),)) for n in range(COUNT)),
     FetchChunk: lambda _: (FetchChunk(1 + n % 2, n) for n in range(COUNT)),
     Chunk: lambda _: (Chunk(1, n, bytes(30_000)) for n in range(COUNT)),
     Entries: lambda f: (Entries(n, f.certificate.size + n, bytes(30_000), (D,) * 60) for n in range(COUNT)),

@@ -171,7 +171,7 @@ def assert_sound(cluster: Cluster) -> None:
     cluster.lost = lambda _sender, _to, _frame: False
     cluster.commit(500, replica=VICTIM)
     cluster.run(2_000)
-    assert cluster.equal()
+    cluster.run_until(cluster.equal)
     assert_only_the_guilty_stand_accused(cluster)
 
 
