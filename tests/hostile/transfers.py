@@ -17,9 +17,7 @@ SUSPECT = Row[Faulty](
     {
         "oversize": Cell(lambda _: [encode((24, 2**53)), encode((24, -1))], (BAD_FRAME, BAD_FRAME)),
         "wrong epoch": Cell(sent(lambda _: Suspect(4)), instead="HELLO binds it to the epoch: a later round"),
-        "wrong chain": Cell(
-            sent(lambda _: Suspect(7)), instead="HELLO binds it to the chain: any other view"
-        ),
+        "wrong chain": Cell(sent(lambda _: Suspect(7)), instead="HELLO binds it to the chain: other views"),
         "wrong sender": Cell(
             sent(lambda _: Suspect(0), 2), instead="the connection says who suspects: one suspicion twice"
         ),
@@ -28,7 +26,7 @@ SUSPECT = Row[Faulty](
         "stale view": Cell(sent(lambda _: Suspect(1)), world="led"),
         "future view": Cell(sent(lambda _: Suspect(FAR))),
         "bad signature": Cell(
-            lambda _: [encode((24, 0, SIGNATURE))], (BAD_FRAME,), instead=UNSIGNED + "a signature behind it"
+            lambda _: [encode((24, 0, SIGNATURE))], (BAD_FRAME,), instead=UNSIGNED + "one behind it"
         ),
         "non-canonical": stretch(lambda _: Suspect(0)),
     },
@@ -109,7 +107,7 @@ FETCH_SNAPSHOT = Row[Faulty](
         "bad signature": Cell(
             lambda f: [encode((20, f.certificate.size, SIGNATURE))],
             (BAD_FRAME,),
-            instead=UNSIGNED + "a signature behind it",
+            instead=UNSIGNED + "one behind it",
         ),
         "non-canonical": stretch(held),
     },
@@ -138,7 +136,7 @@ FETCH_CHUNK = Row[Faulty](
         "bad signature": Cell(
             lambda _: [encode((22, 1, 0, SIGNATURE))],
             (BAD_FRAME,),
-            instead=UNSIGNED + "a signature behind it",
+            instead=UNSIGNED + "one behind it",
         ),
         "non-canonical": stretch(lambda _: FetchChunk(1, 0)),
     },
@@ -174,7 +172,7 @@ OFFER = Row[Faulty](
         "stale view": Cell(
             sent(lambda f: changed(f, height=1, size=1)),
             world="fetching",
-            instead=NO_VIEW + "an old snapshot",
+            instead=NO_VIEW + "an old one",
         ),
         "future view": Cell(
             sent(lambda f: changed(f, height=FAR, size=FAR)),
