@@ -110,6 +110,9 @@ async def test_closing_tells_those_who_wait(setting: Setting) -> None:
     # What was refused once goes alone: more transactions than flights, so that some still wait.
     waiting = [asyncio.create_task(client.submit(Note("x" * 1_000 * i))) for i in range(1, 40)]
     waiting += [asyncio.create_task(client.submit(Note("x" * 45_000))) for _ in range(400)]
+    async with asyncio.timeout(20):
+        while not any(node.requests for node in nodes):  # noqa: ASYNC110  # several nodes
+            await asyncio.sleep(0.02)
     await asyncio.sleep(0.5)
     asked = sum(len(node.requests) for node in nodes)
     await client.close()

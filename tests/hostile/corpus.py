@@ -87,7 +87,8 @@ def records() -> list[bytes]:
 @cache
 def journal_files() -> dict[str, bytes]:
     """The journal of one replica: the marker and its segments."""
-    return {n: d for n, d in cluster().replicas[VICTIM].disk.files().items() if n.startswith(journal.FOLDER)}
+    files = cluster().replicas[VICTIM].disk.files()
+    return {n: d for n, d in files.items() if n.startswith((journal.FOLDER, journal.GUARD))}
 
 
 @cache

@@ -5,14 +5,20 @@ It is primary of view 2, so that PRE-PREPARE and NEW-VIEW of that view are its t
 
 from msgspec.structs import replace
 
+from grootboek.evidence import pair
+from grootboek.evidence import signed as said
 from grootboek.node.judging import judge_batch
+from grootboek.node.outbox import Outbox
 from grootboek.node.signers import Signers
+from grootboek.node.transfer import serve_offers
 from grootboek.simulation.heap import EPOCH_MS
+from grootboek.transfer import Chunk, FetchSnapshot, Offer
 from grootboek.types import Chain
 from grootboek.wire import (
     Certificate,
     Checkpoint,
     Cosignature,
+    Evidence,
     Prepare,
     Prepared,
     PrePrepare,
@@ -21,6 +27,7 @@ from grootboek.wire import (
     ViewChange,
     block_of,
     encode,
+    message_bytes,
     value_digest,
 )
 from tests.node.cluster import Cluster, signed
@@ -59,10 +66,15 @@ class Faulty:
         self, message: ProtocolMessage, *, by: int = FAULTY, epoch: int = 0, chain: Chain | None = None
     ) -> Signed:
         """``by``: another one's key is used only to make what that one has really said."""
-        keys = self.cluster.keys[by]
-        signed = Signers(chain or self.chain, epoch, by, keys).message(encode(message))
-        assert signed is not None
-        return signed
+        payload = encode(message)  # a liar's key has no guard
+        text = message_bytes(chain or self.chain, epoch, by, payload)
+        return Signed(by, payload, self.cluster.keys[by].voting.sign(text))
+
+    def evidence(self, *, epoch: int = 0, chain: Chain | None = None, ahead: int = 0) -> Evidence:
+        """Two PREPAREs of its own that contradict each other."""
+        votes = [Prepare(0, self.next + ahead, bytes([i]) * 32) for i in (1, 2)]
+        first, second = (said(self.sign(vote, epoch=epoch, chain=chain)) for vote in votes)
+        return pair(epoch, FAULTY, first, second)
 
     def cosign(
         self, size: int, root: bytes, *, epoch_key: int = FAULTY, chain: Chain | None = None
@@ -75,6 +87,20 @@ class Faulty:
     def checkpoint(self, size: int, root: bytes) -> Checkpoint:
         """Its cosignature of a log of its own invention."""
         return Checkpoint(size, root, self.certificate.block, self.cosign(size, root))
+
+    def offer(self) -> Offer:
+        """The snapshots that it has, of the newest certified log."""
+        ledger, out = self.cluster.engine(FAULTY).ledger, Outbox()
+        serve_offers(ledger, VICTIM, FetchSnapshot(self.certificate.size), out)
+        ((_, frame),) = out.frames
+        assert isinstance(frame, Offer)
+        return frame
+
+    def chunk(self) -> Chunk:
+        """The first one of its newest snapshot."""
+        ledger = self.cluster.engine(FAULTY).ledger
+        head = ledger.snapshot_heads[0]
+        return Chunk(head.manifest.height, 0, ledger.chunk(head, 0))
 
     def digest(self, seq: int, *batches: bytes) -> bytes:
         return value_digest(self.chain, 0, seq, self.now, batches)

@@ -68,7 +68,7 @@ CHECKPOINT = Row[Faulty](
     lambda f: encode(ahead(f)),
     {
         "oversize": Cell(sent(lambda f: replace(ahead(f), block=long_block(f)))),
-        "wrong epoch": Cell(sent(lambda f: replace(ahead(f), block=other_epoch(f))), (BAD_MESSAGE,)),
+        "wrong epoch": Cell(sent(lambda f: replace(ahead(f), block=other_epoch(f)))),
         "wrong chain": Cell(
             sent(
                 lambda f: replace(

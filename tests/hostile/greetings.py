@@ -39,7 +39,10 @@ class Meeting:
         theirs = seen or self.acceptor.hello
         proof = dialler.receive(replace(theirs, **{k: getattr(dialler.hello, k) for k in ("chain", "epoch")}))
         assert proof is not None
-        return [encode(replace(dialler.hello, chain=ROLL.chain.digest, epoch=0, **differs)), encode(proof)]
+        return [
+            encode(replace(dialler.hello, **{"chain": ROLL.chain.digest, "epoch": 0, **differs})),
+            encode(proof),
+        ]
 
 
 def hello(**changes: object) -> Callable[[Meeting], list[bytes]]:
@@ -66,7 +69,7 @@ HELLO = Row[Meeting](
     lambda m: encode(m.dialler().hello),
     {
         "oversize": Cell(lambda m: [encode(m.dialler().hello) + bytes(1_024)], (TOO_LARGE,)),
-        "wrong epoch": Cell(hello(epoch=1), (BAD_HELLO,)),
+        "wrong epoch": Cell(lambda m: m.proven(m.dialler(), epoch=1), (BAD_HELLO,)),
         "wrong chain": Cell(hello(chain=bytes(32)), (BAD_HELLO,)),
         "wrong sender": Cell(hello(replica=2), (BAD_HELLO,)),
         "duplicate": Cell(lambda m: good(m)[:1] * 2, (BAD_HELLO,)),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Manifest, Offer
 from grootboek.types import Limits
 from grootboek.wire import (
     Batch,
@@ -12,6 +13,7 @@ from grootboek.wire import (
     Commit,
     Entries,
     Envelope,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
@@ -20,6 +22,7 @@ from grootboek.wire import (
     PrePrepare,
     ProtocolMessage,
     Status,
+    Suspect,
     ViewChange,
     encode,
 )
@@ -55,6 +58,12 @@ FLOODS: dict[type, Callable[[Faulty], Iterator[Frame]]] = {
     Batch: lambda f: (Batch(f.body(10_000 + number, commands=2)) for number in range(COUNT)),
     FetchBatch: lambda _: (FetchBatch(tuple(digest(64 * n + i) for i in range(64))) for n in range(COUNT)),
     FetchEntries: lambda f: (FetchEntries(0, f.certificate.size) for _ in range(COUNT)),
+    Suspect: lambda _: (Suspect(n % 3) for n in range(COUNT)),
+    Evidence: lambda f: (f.evidence(ahead=n) for n in range(COUNT)),
+    FetchSnapshot: lambda f: (FetchSnapshot(f.certificate.size + n % 2) for n in range(COUNT)),
+    Offer: lambda _: (Offer(n, ((Manifest(1, n + 1, D, n, (D,) * 900), (D,) * 60),)) for n in range(COUNT)),
+    FetchChunk: lambda _: (FetchChunk(1 + n % 2, n) for n in range(COUNT)),
+    Chunk: lambda _: (Chunk(1, n, bytes(30_000)) for n in range(COUNT)),
     Entries: lambda f: (Entries(n, f.certificate.size + n, bytes(30_000), (D,) * 60) for n in range(COUNT)),
 }
 

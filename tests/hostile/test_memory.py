@@ -22,6 +22,9 @@ from grootboek.wire import (
 from tests.hostile.faulty import FAULTY, LOGGED, SIGNATURE, VICTIM, D, Faulty, founded
 from tests.node.cluster import Cluster
 
+LIMITS = Limits(window=2 * CONVICTIONS_MAX)
+"""One role of a kind for each number: more of them than convictions."""
+
 
 @pytest.mark.parametrize("view_change", [True, False], ids=["VIEW-CHANGE", "NEW-VIEW"])
 def test_messages_that_contain_each_other_cost_no_more_than_their_bytes(*, view_change: bool) -> None:
@@ -109,10 +112,12 @@ def test_old_wishes_of_another_replica_do_not_flood_it() -> None:
 
 
 def test_evidence_of_one_liar_leaves_room_for_that_of_another() -> None:
-    cluster = founded()
+    cluster = Cluster(limits=LIMITS).start()
+    cluster.commit(LOGGED)
+    cluster.run()
     faulty, engine = Faulty(cluster), cluster.engine(VICTIM)
-    for number in range(200):
-        prepare = faulty.prepare(0, faulty.next, bytes([number % 100]) * 32)
+    for number in range(2 * LIMITS.window):
+        prepare = faulty.prepare(0, faulty.next + number // 2, bytes([number % 2]) * 32)
         engine.frames([(FAULTY, Envelope(prepare))], cluster.heap.now_ms)
     assert len(engine.testimony.evidence) == CONVICTIONS_MAX
     first, second = [faulty.sign(Prepare(0, faulty.next, bytes([i]) * 32), by=3) for i in range(2)]

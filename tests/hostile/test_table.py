@@ -16,6 +16,7 @@ from grootboek.errors import BadFrame, PeerError
 from grootboek.evidence import role_of
 from grootboek.network.framing import FrameReader, decode_frame
 from grootboek.network.link import HELLO_BYTES
+from grootboek.transfer import Chunk, Offer
 from grootboek.wire import (
     Batch,
     Commit,
@@ -34,12 +35,13 @@ from grootboek.wire import (
 from tests.hostile.cells import ABUSES, TOO_LARGE, Cell, Row, prefixes
 from tests.hostile.faulty import FAULTY, VICTIM, Faulty, founded
 from tests.hostile.frames import FRAMES
-from tests.hostile.greetings import GREETINGS, Meeting
+from tests.hostile.greetings import GREETINGS, ROLL, Meeting, other_roll
+from tests.hostile.transfers import SPOKEN, TRANSFERS
 from tests.hostile.votes import VOTES
 from tests.node.cluster import Cluster
 
-ROWS: tuple[Row[Any], ...] = (*VOTES, *FRAMES, *GREETINGS)
-ENGINE = (*VOTES, *FRAMES)
+ROWS: tuple[Row[Any], ...] = (*VOTES, *FRAMES, *SPOKEN, *TRANSFERS, *GREETINGS)
+ENGINE = (*VOTES, *FRAMES, *SPOKEN, *TRANSFERS)
 
 
 def cells(rows: Iterable[Row[Faulty]]) -> list[object]:
@@ -101,7 +103,35 @@ def behind() -> Cluster:
     return cluster
 
 
-WORLDS = {"plain": plain, "led": led, "behind": behind}
+def fetching() -> Cluster:
+    """As ``behind``, but so far that the victim has asked everybody for snapshots."""
+    cluster = founded()
+    cluster.lost = lambda sender, to, _frame: VICTIM in {sender, to}
+    cluster.commit(10)
+    cluster.run(2_000)
+    for place in (0, FAULTY, 3):
+        cluster.engine(place).ledger.flush()
+        cluster.engine(place).ledger.snapshot()
+    cluster.engine(VICTIM).catchup.far = 1
+    cluster.hand(VICTIM, FAULTY, encode(Status(0, True, 3, Faulty(cluster).certificate)))  # noqa: FBT003
+    assert cluster.engine(VICTIM).catchup.running
+    assert not cluster.engine(VICTIM).catchup._asked
+    return cluster
+
+
+def chosen() -> Cluster:
+    """As ``fetching``, and two peers have offered the same snapshot: the victim waits for its first chunk."""
+    cluster = fetching()
+    manifest = Faulty(cluster).offer()
+    for peer in (0, FAULTY):
+        cluster.hand(VICTIM, peer, encode(manifest))
+    fetch = cluster.engine(VICTIM).catchup._fetching
+    assert fetch is not None
+    assert fetch.incoming is not None
+    return cluster
+
+
+WORLDS = {"plain": plain, "led": led, "behind": behind, "fetching": fetching, "chosen": chosen}
 
 
 # --- what must hold ------------------------------------------------------------------------------
@@ -141,7 +171,7 @@ def assert_sound(cluster: Cluster) -> None:
     cluster.lost = lambda _sender, _to, _frame: False
     cluster.commit(500, replica=VICTIM)
     cluster.run(2_000)
-    assert cluster.equal()
+    cluster.run_until(cluster.equal)
     assert_only_the_guilty_stand_accused(cluster)
 
 
@@ -160,7 +190,9 @@ def test_abuse(cell: Cell[Faulty]) -> None:
     assert (engine.ledger.height, engine.replica.view, engine.ledger.root) == before
     answers = cluster.sent[start:]
     assert len(own_votes(answers)) == cell.votes
-    assert {to for by, to, f in answers if by == VICTIM and isinstance(f, Batch | Entries)} <= {FAULTY}
+    assert {
+        to for by, to, f in answers if by == VICTIM and isinstance(f, Batch | Entries | Offer | Chunk)
+    } <= {FAULTY}
     assert_sound(cluster)
 
 
@@ -201,6 +233,15 @@ def test_proposals_of_the_faulty_primary_are_what_the_rows_say() -> None:
     assert cluster.engine(VICTIM).replica.slots[faulty.next].pre_prepare == frame.signed
 
 
+@pytest.mark.parametrize("abuse", ["good", *ABUSES[1:]])
+def test_only_true_evidence_is_believed(abuse: str) -> None:
+    cluster = founded()
+    faulty, row = Faulty(cluster), SPOKEN[1]
+    refusals(cluster, [row.good(faulty)] if abuse == "good" else row.cells[abuse].make(faulty))
+    expected = (faulty.evidence(),) if abuse in {"good", "duplicate"} else ()
+    assert cluster.engine(VICTIM).testimony.evidence == expected
+
+
 # --- the handshake -------------------------------------------------------------------------------
 
 
@@ -232,6 +273,15 @@ def test_abuse_of_the_handshake(cell: Cell[Meeting]) -> None:
     later = Meeting(fill=1)
     assert greet(later, later.proven(later.dialler())) == ""
     assert later.acceptor.done
+
+
+@pytest.mark.parametrize(("signed", "named", "code"), [(1, 1, ""), (0, 1, "GB-2003"), (1, 0, "GB-2003")])
+def test_a_peer_of_another_epoch_proves_itself_in_that_epoch(signed: int, named: int, code: str) -> None:
+    """It is let in, since it may have to be told how that epoch ended; but under no other epoch's proof."""
+    meeting = Meeting()
+    roll = other_roll(chain=False) if signed else ROLL
+    assert greet(meeting, meeting.proven(meeting.dialler(roll=roll), epoch=named)) == code
+    assert meeting.acceptor.done is (not code)
 
 
 @pytest.mark.parametrize("row", GREETINGS, ids=lambda row: row.kind.__name__)

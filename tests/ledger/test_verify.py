@@ -12,6 +12,7 @@ from tests.node.cluster import Cluster
 
 SEGMENT = "log/0000000000000000"
 JOURNAL = "journal/0000000000000001"
+FOLDERS = ("log", "journal", "guard", "snapshots")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def files() -> dict[str, bytes]:
     ledger.sync()
     ledger.flush()
     ledger.snapshot()
-    left = {f"{folder}/{name}" for folder in ("log", "journal", "snapshots") for name in disk.names(folder)}
+    left = {f"{folder}/{name}" for folder in FOLDERS for name in disk.names(folder)}
     return {name: disk.read(name) for name in left} | {"../genesis.json": cluster.genesis.to_json()}
 
 
@@ -61,7 +62,7 @@ def test_a_flip_in_any_kind_of_file_is_found_and_its_file_named(
 ) -> None:
     rng = random.Random(3)
     kinds = [name for name in sorted(files) if not name.startswith("..")]
-    assert {name.split("/")[0] for name in kinds} == {"log", "journal", "snapshots"}
+    assert {name.split("/")[0] for name in kinds} == set(FOLDERS)
     for name in kinds:
         data = files[name]
         offsets = {0, 1, 2, len(data) // 2, len(data) - 1, *rng.sample(range(len(data)), 12)}
@@ -87,6 +88,9 @@ def test_bytes_that_nobody_relies_on_are_counted(folder: Path, name: str) -> Non
 def test_a_log_without_its_journal_is_damage(folder: Path) -> None:
     for path in (folder / "journal").iterdir():
         path.unlink()
+    with pytest.raises(Damaged, match="groups were promised"):
+        verify(folder)
+    (folder / "guard/marker").unlink()
     with pytest.raises(Damaged, match="the journal is gone"):
         verify(folder)
 

@@ -16,13 +16,16 @@ from grootboek.wire import (
     Cosignature,
     Entries,
     Envelope,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
     Hello,
     HelloProof,
+    Said,
     Signed,
     Status,
+    Suspect,
     decode,
     encode,
     frames,
@@ -47,6 +50,8 @@ SAMPLES: list[Frame] = [
     Offer(size=3, snapshots=((Manifest(1, 2, DIGEST, 5, (DIGEST,)), (DIGEST,)),)),
     FetchChunk(height=1, index=0),
     Chunk(height=1, index=0, body=b"pairs"),
+    Suspect(view=3),
+    Evidence(epoch=0, replica=2, first=Said(b"a", bytes(64)), second=Said(b"b", bytes(64))),
 ]
 KINDS = [type(sample).__name__ for sample in SAMPLES]
 

@@ -246,15 +246,22 @@ class Memory:
     def __init__(self, engine: Engine) -> None:
         core = engine.replica
         self.low = core.low
-        self.where = core.view, core.active, core.opening, core.executed, core.size
+        self.where = core.view, core.active, core.opening
+        self.reached = core.executed, core.size
+        self.silent = core.silent
         self.cosigned = None if core.cosigned is None else (core.cosigned.size, core.cosigned.root)
         self.said = {seq: slot.told_by(engine.me) for seq, slot in core.slots.items() if slot.voted}
         self.prepared = {seq: slot.certificate for seq, slot in core.slots.items() if slot.certificate}
 
     def assert_back_in(self, engine: Engine) -> None:
-        """L may be lower by what was not synced; then there are more votes, never fewer."""
+        """L may be lower by what was not synced; then there are more votes, never fewer.
+
+        What it executed while it was silent after a start it has neither voted for nor cosigned: that it
+        may execute again.
+        """
         now = Memory(engine)
         assert (now.where, now.cosigned) == (self.where, self.cosigned)
+        assert now.reached == self.reached or (self.silent and now.reached < self.reached)
         assert now.low <= self.low
         assert {seq: said for seq, said in now.said.items() if seq > self.low} == self.said
         assert {seq: held for seq, held in now.prepared.items() if seq > self.low} == self.prepared

@@ -338,7 +338,10 @@ def test_a_record_appended_while_a_sync_runs_goes_to_the_next_group() -> None:
             super().sync(name)
 
     disk = SlowDisk()
+    leave.set()
     journal, _ = Journal.open(disk)
+    entered.clear()
+    leave.clear()
     journal.append(b"one")
     worker = threading.Thread(target=journal.sync)
     worker.start()
