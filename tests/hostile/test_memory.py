@@ -79,6 +79,7 @@ def test_an_origin_may_have_no_more_transactions_waiting_than_the_pool_takes() -
     """Small bodies cost more than their bytes: they are counted, too."""
     cluster = Cluster(limits=Limits(window=16, pool_transactions=20)).start()
     cluster.commit(LOGGED)
+    cluster.run()
     cluster.lost = lambda _sender, _to, _frame: True
     faulty, engine = Faulty(cluster), cluster.engine(VICTIM)
     held = len(engine.bodies)
