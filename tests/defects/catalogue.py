@@ -292,12 +292,6 @@ def prepared_by_one_vote_less(patch: Patch) -> None:
     patch(Checks, "_prepared", lax)
 
 
-def committed_by_one_vote_less(patch: Patch) -> None:
-    """D6: q - 1 COMMITs are enough."""
-    committed = Slot.committed
-    patch(Slot, "committed", lambda self, quorum: committed(self, quorum - 1))
-
-
 def certificates_are_wiped(patch: Patch) -> None:
     """D1: entering a view forgets what was prepared before it."""
     enter_view = Slot.enter_view
