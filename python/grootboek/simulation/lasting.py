@@ -22,9 +22,9 @@ def lasting(run: "Simulation", rng: random.Random, end: Callable[[], None]) -> s
 
 
 def later(run: "Simulation", rng: random.Random, begin: Callable[[], None]) -> str:
-    """Do something later: when that is, in words."""
+    """Do something later, unless all is healed by then: when that is, in words."""
     wait = rng.randrange(SECOND // 4, 4 * SECOND)
-    run.heap.after(wait, begin)
+    run.heap.after(wait, lambda: None if run.healed else begin())
     return f"in {wait / SECOND:.1f} s"
 
 

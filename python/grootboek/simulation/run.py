@@ -119,6 +119,8 @@ class Simulation:
         self.report = Report(seed=seed, replicas=plan.replicas)
         self.heap = Heap()
         self.monitor = Monitor()
+        self.healed = False
+        """Whether no more faults begin."""
         self.trace: list[str] = []
         """What happened to the network, for a reader."""
         self._rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
@@ -200,6 +202,7 @@ class Simulation:
 
     def _heal(self) -> None:
         self.note("heal")
+        self.healed = True
         self.watchers.clear()
         self.network.heal()
         self.network.weather = self.weather = Weather()
