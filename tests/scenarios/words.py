@@ -129,37 +129,27 @@ class Words:
                 return self._signed(decode(protocol_messages, signed.payload), epoch)
             case Checkpoint(_, _, block):
                 return f"block {decode_block(block).height}"
-            case Status(view, active, executed, stable, number, asking):
-                state = "in" if active else "wants"
-                told = f"{state} v{view}, executed n{executed}, certified {_block(stable)}"
-                later = f", epoch {number}" if number else ""
-                return told + later + (", asks what it has said" if asking else "")
+            case Status():
+                return _status(frame)
             case Suspect(view):
                 return f"v{view}"
             case Evidence(number, replica):
                 return f"against replica {replica} of epoch {number}"
-            case Batch(body):
-                return self.learn(TransactionBatch(body, self._chain.digest, check_signatures=False))
             case _:
                 return self._transfer(frame)
 
     def _transfer(self, frame: Frame) -> str:
         match frame:
+            case Batch(body):
+                return self.learn(TransactionBatch(body, self._chain.digest, check_signatures=False))
             case FetchBatch(digests):
                 return self.batches(digests)
             case FetchEntries(start, size):
                 return f"from {start} to {size}"
-            case FetchSnapshot(size):
-                return f"up to {size}"
-            case Offer(size, snapshots):
-                heights = numbers(manifest.height for manifest, _ in snapshots)
-                return f"up to {size}, of blocks {heights or '-'}"
-            case FetchChunk(height, index) | Chunk(height, index):
-                return f"{index} of block {height}"
             case Entries(start, size, _, proof):
                 return f"from {start} {'towards' if proof else 'to'} {size}"
             case _:
-                return ""
+                return _snapshot(frame)
 
     def _signed(self, message: ProtocolMessage, epoch: Epoch) -> str:
         match message:
@@ -185,3 +175,23 @@ class Words:
 
 def _block(certificate: Certificate | None) -> str:
     return "nothing" if certificate is None else f"block {block_of(certificate).height}"
+
+
+def _status(status: Status) -> str:
+    state = "in" if status.active else "wants"
+    told = f"{state} v{status.view}, executed n{status.executed}, certified {_block(status.stable)}"
+    later = f", epoch {status.epoch}" if status.epoch else ""
+    return told + later + (", asks what it has said" if status.asking else "")
+
+
+def _snapshot(frame: Frame) -> str:
+    match frame:
+        case FetchSnapshot(size):
+            return f"up to {size}"
+        case Offer(size, snapshots):
+            heights = numbers(manifest.height for manifest, _ in snapshots)
+            return f"up to {size}, of blocks {heights or '-'}"
+        case FetchChunk(height, index) | Chunk(height, index):
+            return f"{index} of block {height}"
+        case _:
+            return ""
