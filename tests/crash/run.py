@@ -205,7 +205,8 @@ class CrashRun(Simulation):
 
     def _send(self, sender: int, to: int, frame: Frame) -> None:
         self.members[sender].points.reach("send")
-        if sender == self.victim and isinstance(frame, Envelope):
+        # Whoever greets a peer shows it what that one has said: the check is of the victim's own words.
+        if sender == self.victim and isinstance(frame, Envelope) and frame.signed.sender == sender:
             self._check(frame.signed.payload)
         super()._send(sender, to, frame)
 

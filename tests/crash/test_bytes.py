@@ -15,7 +15,6 @@ from grootboek.node.groups import SLOT_BYTES
 from grootboek.node.journal import MARKER, Journal
 from grootboek.node.journalled import vouched_in
 from grootboek.simulation.disk import SimulatedDisk
-from grootboek.simulation.founding import found
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.wire import Checkpoint, Status
 from tests.crash.points import CountedReplica, Crash, of_journal
@@ -189,13 +188,11 @@ def test_a_flip_in_the_log_is_found_or_makes_no_wrong_cosignature() -> None:
 def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
     """Where a replica on this disk begins, and what it cosigns once two have answered that have nothing."""
     registry = Registry.of(Parties, Records)
-    plan = story().plan
-    modules = {name: registry.load(name).version for name in registry.names}
-    genesis, keys = found(plan.replicas, modules, limits=plan.limits)
+    genesis, keys = story().genesis, story()._keys[VICTIM]
     with small_files():
         journal = Journal.open(disk)
         ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(journal[1]))
-        engine = Engine(genesis, VICTIM, keys[VICTIM], ledger, journal)
+        engine = Engine(genesis, VICTIM, keys, ledger, journal)
         size = ledger.size
         now = EPOCH_MS + 10_000
         frames = engine.start(now).frames
