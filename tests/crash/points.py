@@ -6,6 +6,7 @@ from typing import cast
 
 from grootboek._core import State
 from grootboek.node.intake import Request
+from grootboek.node.journal import MARKER, Journal
 from grootboek.node.outbox import Outbox
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.replica import SimulatedReplica
@@ -16,6 +17,11 @@ SNAPSHOT_HEIGHTS = 12
 
 class Crash(BaseException):
     """The process is gone: nothing after this happens."""
+
+
+def of_journal(name: str) -> bool:
+    """Whether the file is the journal's: a segment, or the marker."""
+    return name.startswith("journal/") or name == MARKER
 
 
 class Points:
@@ -39,7 +45,7 @@ class Points:
                 half()
             raise Crash
         self.seen.append(kind)
-        journal = [name.startswith("journal/") for name in self.disk.unsynced]
+        journal = [of_journal(name) for name in self.disk.unsynced]
         self.unsynced.append((any(journal), not all(journal)))
 
 
@@ -104,6 +110,8 @@ class CountedReplica(SimulatedReplica):
         self.crashed = crashed
         self.points = Points()
         self.disk = self.points.disk
+        Journal.found(self.disk)
+        self.points.seen, self.points.unsynced = [], []
         self._state = cast("State", CountedState(self.points))
 
     def boot(self) -> None:

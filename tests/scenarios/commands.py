@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from grootboek.client.verifier import Verifier
-from grootboek.consensus import Timer
+from grootboek.consensus import Replica, Timer
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import records_in
-from grootboek.simulation.disk import Fate
+from grootboek.simulation.disk import Fate, SimulatedDisk
 from grootboek.types import Limits
 from grootboek.wire import decode, encode, frames
 from tests.scenarios.traced import TracedReplica
@@ -45,6 +45,7 @@ class Interpreter:
     def __init__(self) -> None:
         self.world = World()
         self.receipts: dict[int, bytes] = {}
+        self.backups: dict[int, SimulatedDisk] = {}
 
     def run(self, line: str) -> list[str]:
         """The trace of a command. Raises Refused."""
@@ -87,12 +88,14 @@ class Interpreter:
     # --- life ------------------------------------------------------------------------------------
 
     def do_cluster(self, words: list[str]) -> list[str]:
-        """``cluster n=4 spares=0 boot=yes LIMIT=VALUE``: a new one, booted and connected."""
+        """``cluster n=4 spares=0 snapshots=0 boot=yes LIMIT=VALUE``: a new one, booted and connected."""
         options = dict(word.split("=") for word in words)
         n, spares = (int(options.pop(name, default)) for name, default in (("n", "4"), ("spares", "0")))
+        snapshots = int(options.pop("snapshots", "0"))
         boots = options.pop("boot", "yes") == "yes"
         limits = Limits(**{"window": 8, **{name: int(value) for name, value in options.items()}})
         self.world = World(n, spares, limits)
+        self.world.snapshots = snapshots
         if boots:
             self.world.boot(*range(n + spares))
             self.world.run(10 * MS)
@@ -124,9 +127,19 @@ class Interpreter:
             replica.disk.space = 0
 
     def do_wipe(self, words: list[str]) -> None:
-        """``wipe r1 [journal|log|state]``: the folder is gone, or the whole disk."""
+        """``wipe r1 [journal|guard|log|state]``: the folder is gone, or the whole disk."""
         for me in self._who(words[0]):
             self.world.wipe(me, *words[1:])
+
+    def do_backup(self, words: list[str]) -> None:
+        """``backup r1``: of all that is on its disk now."""
+        for replica in self._replicas(words[0]):
+            self.backups[replica.me] = replica.disk.copy()
+
+    def do_restore(self, words: list[str]) -> None:
+        """``restore r1 [guard]``: the backup, and of the guard, too; else the guard is as it is now."""
+        for replica in self._replicas(words[0]):
+            replica.restore(self.backups[replica.me].copy(), guard="guard" in words)
 
     # --- network and time ------------------------------------------------------------------------
 
@@ -324,7 +337,7 @@ class Interpreter:
             "pending": len(core.backlog),
             "patience": f"{core.patience()}ms",
             "timers": "+".join(timer.value for timer in replica.timers) or "none",
-            "votes": "yes" if core.config.votes else "no",
+            "votes": _votes(core),
             "evidence": len(engine.testimony.evidence),
             "refused": engine.counters.messages_refused,
         }
@@ -356,3 +369,9 @@ class Interpreter:
             raise Refused(f"no such type of message: {found['type']}")
         senders, receivers = (self._who(found[end]) if end in found else () for end in ("from", "to"))
         return Filter(frozenset(senders), frozenset(receivers), kinds)
+
+
+def _votes(core: Replica) -> str:
+    if not core.config.votes:
+        return "no"
+    return "learns" if core.learning else "asks" if core.in_doubt else "yes"

@@ -18,7 +18,7 @@ from grootboek.consensus import (
     Replica,
     Timer,
 )
-from grootboek.consensus.records import EnteredView, LeftView
+from grootboek.consensus.records import Amnesia, EnteredView, LeftView
 from grootboek.node.engine import Engine
 from grootboek.node.outbox import Outbox
 from grootboek.simulation.replica import SimulatedReplica
@@ -59,6 +59,9 @@ class TracedEngine(Engine):
                 message = decode(protocol_messages, signed.payload)
                 assert isinstance(message, NewView)
                 self.tell(f"enters view {message.view}")
+            case Amnesia(view, bound):
+                until = "it knows how far it voted" if bound is None else f"L reaches n{bound}"
+                self.tell(f"may have forgotten votes: none below view {view}, and none until {until}")
 
     def _perform(self, effect: Effect, now: int, out: Outbox) -> Sequence[Event]:
         match effect:
@@ -101,7 +104,13 @@ class TracedReplica(SimulatedReplica):
         engine.words = self.words
         engine.tell = partial(self.tell, self.me)
         engine.mention = partial(self.mention, self.me)
+        core, leaps = engine.replica, engine.counters.leaps
+        learning = core.learning
         super().turn(action)
+        if engine.counters.leaps > leaps:
+            self.tell(self.me, f"leaps to the snapshot of block {engine.ledger.height}")
+        if learning and engine.replica is core and not core.learning:
+            self.tell(self.me, "has learned enough, and votes again")
 
     def _do(self, out: Outbox) -> None:
         for to, frame in out.frames:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from grootboek._core import TransactionBatch
 from grootboek.consensus.newview import proposal_in, view_change_in
 from grootboek.simulation.founding import place_of
+from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Chain, Epoch
 from grootboek.wire import (
     Batch,
@@ -17,6 +18,7 @@ from grootboek.wire import (
     Commit,
     Entries,
     Envelope,
+    Evidence,
     FetchBatch,
     FetchEntries,
     Frame,
@@ -27,6 +29,7 @@ from grootboek.wire import (
     ProtocolMessage,
     Signed,
     Status,
+    Suspect,
     ViewChange,
     block_of,
     decode,
@@ -38,14 +41,20 @@ from grootboek.wire import (
 KINDS: dict[type, str] = {
     Batch: "BATCH",
     Checkpoint: "CHECKPOINT",
+    Chunk: "CHUNK",
     Commit: "COMMIT",
     Entries: "ENTRIES",
+    Evidence: "EVIDENCE",
     FetchBatch: "FETCH-BATCH",
+    FetchChunk: "FETCH-CHUNK",
     FetchEntries: "FETCH-ENTRIES",
+    FetchSnapshot: "FETCH-SNAPSHOT",
     NewView: "NEW-VIEW",
+    Offer: "OFFER",
     PrePrepare: "PRE-PREPARE",
     Prepare: "PREPARE",
     Status: "STATUS",
+    Suspect: "SUSPECT",
     ViewChange: "VIEW-CHANGE",
 }
 
@@ -120,16 +129,19 @@ class Words:
                 return self._signed(decode(protocol_messages, signed.payload), epoch)
             case Checkpoint(_, _, block):
                 return f"block {decode_block(block).height}"
-            case Status(view, active, executed, stable):
-                state = "in" if active else "wants"
-                return f"{state} v{view}, executed n{executed}, certified {_block(stable)}"
-            case Batch(body):
-                return self.learn(TransactionBatch(body, self._chain.digest, check_signatures=False))
+            case Status():
+                return _status(frame)
+            case Suspect(view):
+                return f"v{view}"
+            case Evidence(number, replica):
+                return f"against replica {replica} of epoch {number}"
             case _:
                 return self._transfer(frame)
 
     def _transfer(self, frame: Frame) -> str:
         match frame:
+            case Batch(body):
+                return self.learn(TransactionBatch(body, self._chain.digest, check_signatures=False))
             case FetchBatch(digests):
                 return self.batches(digests)
             case FetchEntries(start, size):
@@ -137,7 +149,7 @@ class Words:
             case Entries(start, size, _, proof):
                 return f"from {start} {'towards' if proof else 'to'} {size}"
             case _:
-                return ""
+                return _snapshot(frame)
 
     def _signed(self, message: ProtocolMessage, epoch: Epoch) -> str:
         match message:
@@ -163,3 +175,23 @@ class Words:
 
 def _block(certificate: Certificate | None) -> str:
     return "nothing" if certificate is None else f"block {block_of(certificate).height}"
+
+
+def _status(status: Status) -> str:
+    state = "in" if status.active else "wants"
+    told = f"{state} v{status.view}, executed n{status.executed}, certified {_block(status.stable)}"
+    later = f", epoch {status.epoch}" if status.epoch else ""
+    return told + later + (", asks what it has said" if status.asking else "")
+
+
+def _snapshot(frame: Frame) -> str:
+    match frame:
+        case FetchSnapshot(size):
+            return f"up to {size}"
+        case Offer(size, snapshots):
+            heights = numbers(manifest.height for manifest, _ in snapshots)
+            return f"up to {size}, of blocks {heights or '-'}"
+        case FetchChunk(height, index) | Chunk(height, index):
+            return f"{index} of block {height}"
+        case _:
+            return ""

@@ -17,7 +17,7 @@ from grootboek.node.intake import Request
 from grootboek.node.signers import Keys
 from grootboek.proofs import Final
 from grootboek.simulation.clients import transaction
-from grootboek.simulation.disk import Fate, SimulatedDisk
+from grootboek.simulation.disk import Fate
 from grootboek.simulation.founding import found, keys_of
 from grootboek.simulation.heap import EPOCH_MS, Heap
 from grootboek.simulation.membership import GOVERNOR_KEY, governor, open_epoch
@@ -77,6 +77,8 @@ class World:
         self.latency_us = LATENCY_US
         self.wire: list[Packet] = []
         self.cut: set[tuple[int, int]] = set()
+        self.snapshots = 0
+        """How many blocks are between two snapshots, and how many entries behind is far; 0: as shipped."""
         self.losing: list[Filter] = []
         """What the network loses until told otherwise."""
         self.answered: dict[int, int] = {}
@@ -200,6 +202,8 @@ class World:
                 self.note(place, f"does not start: {error.code} {error}")
             else:
                 ledger, core = replica.engine.ledger, replica.engine.replica
+                if self.snapshots:
+                    ledger.snapshot_heights = replica.engine.catchup.far = self.snapshots
                 self.note(place, f"starts at height {ledger.height} in view {core.view}")
         self.introduce(*(place for place in places if self.replicas[place].alive))
 
@@ -221,12 +225,13 @@ class World:
         """The files of a folder are gone, or the whole disk and what was made of it."""
         replica = self.replicas[place]
         if not folder:
-            replica.disk, replica._state = SimulatedDisk(), State()
+            replica.lose_disk()
         elif folder == "state":
             replica._state = State()
         else:
             for name in replica.disk.names(folder):
                 replica.disk.remove(f"{folder}/{name}")
+            replica.forgetful = True
 
     # --- clients ---------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class CheckedReplica(Replica):
         _require(self.view >= before.view, "view never goes back (PS10)")
         _require(self.executed >= before.executed, "execution never goes back (PS5)")
         _require(self.low >= before.low, "L never goes back (PS10)")
-        _require(min(self.slots, default=self.high) > self.low, "slots lie above L (PS13)")
+        _require(min(self.slots, default=self.low + 1) > self.low, "slots lie above L (PS13)")
         if max(self.slots, default=0) > self.high:
             self._check_beyond()
         done = self.done.keys()

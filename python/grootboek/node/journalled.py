@@ -71,16 +71,17 @@ def vouched_in(items: Iterable[bytes]) -> list[tuple[int, bytes]]:
     return [*cosigned_in(records), *durable_in(records)]
 
 
-def loss(high: High | None, records: Sequence[Record], ledger: Ledger) -> Amnesia | None:
+def loss(high: High | None, records: Sequence[Record], ledger: Ledger, *, votes: bool) -> Amnesia | None:
     """What a replica that starts must assume to have forgotten; None where the journal is what it was.
 
     A journal without records is a new one: of keys that have signed nothing, or one that replaces what
     was lost. And below what was durable there are no votes any more: a log that lacks some of it has
-    lost what they were cast for. Of what was signed in an earlier epoch nothing matters any more.
+    lost what they were cast for. Of what was signed in an earlier epoch nothing matters any more. An
+    observer (``votes`` is False) follows the log and signs nothing, so it may have a log and no record.
     """
     epoch = ledger.epochs.last
     durable = max((epoch.start, *(size for size, _ in durable_in(records))))
-    whole = bool(records) or (high == NOTHING and not ledger.height)
+    whole = bool(records) or (high == NOTHING and not (votes and ledger.height))
     if whole and durable <= ledger.size:
         return None
     return forgotten(high, epoch.number)

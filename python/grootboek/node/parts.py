@@ -79,7 +79,8 @@ class Parts:
         self._records = records_in(items)
         opened = ledger.epochs.last
         self._began = self.journal.high
-        self._lost = loss(self.journal.high, self._records, ledger)
+        votes = me < opened.quorum.n
+        self._lost = loss(self.journal.high, self._records, ledger, votes=votes)
         if self._lost is not None and opened.quorum.n <= opened.quorum.quorum:
             detail = "this replica has forgotten what it has signed, and the others are no quorum"
             raise Damaged(detail, where="journal")
