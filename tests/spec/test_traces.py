@@ -55,7 +55,7 @@ def _plan(seed: int) -> Plan:
 
 @pytest.fixture(scope="module")
 def traces() -> list[Trace]:
-    return runs(range(24))
+    return runs(range(40))
 
 
 @pytest.fixture(scope="module")

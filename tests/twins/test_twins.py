@@ -4,6 +4,9 @@ import itertools
 
 import pytest
 
+from grootboek.consensus import Timer, decode_record
+from grootboek.consensus.records import Accepted, Voted
+from grootboek.simulation.cores import LIMITS
 from grootboek.simulation.monitor import Violation
 from grootboek.simulation.space import (
     Loss,
@@ -93,12 +96,19 @@ def test_twins_that_lead_both_halves_are_found_out() -> None:
     assert counts["accusations"] > 0
 
 
-def test_a_twin_with_an_empty_disk_votes_again_and_harms_nobody() -> None:
+def test_a_twin_with_an_empty_disk_learns_that_it_has_forgotten() -> None:
+    """It is shown its own votes, so it signs nothing, follows the certificates and harms nobody."""
     whole = Space(4).scenario(0).rounds[0]
     together = type(whole)((0,) * 5, "nobody", Loss("COMMIT", "all", -1), late=False)
     run = Run(Scenario(4, (1,), (together, together, together), Restart(2, 4, 0)), desk_of(4))
     run.run()
-    assert run.cores.instances[4].ledger.size == run.cores.instances[0].ledger.size
+    forgetful = run.cores.instances[4]
+    assert forgetful.core.learning
+    run.cores.now += LIMITS.view_timer_ms
+    forgetful.fire(Timer.STATUS)
+    run.cores.settle()
+    assert forgetful.ledger.size == run.cores.instances[0].ledger.size == 3
+    assert not any(isinstance(decode_record(data), Voted | Accepted) for data in forgetful.journal)
 
 
 def test_what_ends_a_replica_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,8 @@ class Replica(Suspecting):
         """See ViewChanging."""
         super().__init__(config, sign)
         self.turn = 0
+        self.moved_at = 0
+        """When something was executed last, by the clock of ``pace``."""
         self.answered: dict[int, int] = {}
         """When each peer was last told our STATUS in answer to its own."""
 
@@ -80,6 +82,8 @@ class Replica(Suspecting):
             self.vote_waiting()
         self.propose()
         self.judge()
+        if self.executed != done[0]:
+            self.moved_at = self.pace.clock
         self.watch(progress=(self.executed, self.checkpoints.size) != done)
         return self.taken()
 
@@ -219,7 +223,7 @@ class Replica(Suspecting):
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
             return
         if not self.active or self.ordering_work() or self.checkpoints.ahead(self.size):
-            if not self.active or self.executed == self.asked_at:
+            if not self.active or self.executed == self.asked_at or self._left_behind():
                 self._ask_everybody()
             self.asked_at = self.executed
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
@@ -229,6 +233,15 @@ class Replica(Suspecting):
             self.emit(Send(peer, self.status()))
         if silent:
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_cap_ms)
+
+    def _left_behind(self) -> bool:
+        """Whether f + 1 peers are ahead, and nothing was executed here for a while.
+
+        To ask only at the second time that the timer finds the same would be too late for the view, which
+        is not to blame: its patience is as long as that.
+        """
+        waited = self.pace.clock - self.moved_at >= self.config.limits.view_timer_ms // 4
+        return waited and self.checkpoints.ahead(self.size) >= self.quorum.weak
 
     def _ask_everybody(self) -> None:
         self.broadcast(self.status())
