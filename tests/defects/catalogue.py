@@ -14,7 +14,7 @@ from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
 from grootboek.consensus.effects import Remember
 from grootboek.consensus.ordering import Ordering
-from grootboek.consensus.records import HoldsPrepared, Voted
+from grootboek.consensus.records import Voted
 from grootboek.consensus.replica import Replica
 from grootboek.consensus.slots import Slot
 from grootboek.consensus.suspecting import Suspecting
@@ -99,11 +99,6 @@ def own_votes_are_not_journalled(patch: Patch) -> None:
 
     patch(Core, "persist", forgetful)
     patch(Engine, "_persist", _without(Voted))
-
-
-def certificates_are_not_journalled(patch: Patch) -> None:
-    """A restart forgets that something was prepared."""
-    patch(Engine, "_persist", _without(HoldsPrepared))
 
 
 def _without(kind: type) -> Callable[[Engine, Any], None]:

@@ -113,7 +113,7 @@ def fetching() -> Cluster:
         cluster.engine(place).ledger.flush()
         cluster.engine(place).ledger.snapshot()
     cluster.engine(VICTIM).catchup.far = 1
-    cluster.hand(VICTIM, FAULTY, encode(Status(0, True, 3, Faulty(cluster).certificate)))  # noqa: FBT003
+    cluster.hand(VICTIM, FAULTY, encode(Status(0, True, 3, Faulty(cluster).certificate)))  # noqa: FBT003  # by place
     assert cluster.engine(VICTIM).catchup.running
     assert not cluster.engine(VICTIM).catchup._asked
     return cluster

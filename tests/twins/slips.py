@@ -148,12 +148,6 @@ def o_is_ignored(patch: Patch) -> None:
     patch(ViewChanging, "enter", blank)
 
 
-def any_certificate_is_stable(patch: Patch) -> None:
-    """The cosignatures of a checkpoint certificate are not verified."""
-    certificate = Checks.certificate
-    patch(Checks, "certificate", lambda self, value: certificate(self, value)[:0])
-
-
 def value_without_its_number(patch: Patch) -> None:
     """The digest of a value leaves out where it stands."""
     patch(Core, "digest", lambda _self, value: digest(b"".join(value.batches)))

@@ -34,7 +34,6 @@ BY_TWINS = {
 }
 """Which scenario of the sample is the first that finds each (``--long`` searches anew)."""
 BY_MUTATION = {
-    "any_certificate_is_stable": 28437,
     "join_on_one_wish": 5721,
     "o_is_believed": 13843,
     "prepares_are_not_verified": 6169,

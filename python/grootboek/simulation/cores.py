@@ -56,7 +56,6 @@ from grootboek.wire import (
     Frame,
     Signed,
     Status,
-    Suspect,
     decode,
     encode,
     frames,
@@ -128,8 +127,6 @@ class Desk:
             case Status(_, _, _, stable):
                 obligations = [] if stable is None else self.checks.certificate(stable)
                 return Received(peer, frame, None), obligations
-            case Suspect():
-                return Received(peer, frame, None), []
         return None, []
 
 
