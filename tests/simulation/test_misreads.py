@@ -6,6 +6,7 @@ import pytest
 
 from grootboek.errors import Damaged
 from grootboek.ledger.log import EntryLog
+from grootboek.simulation.campaign import Failure, outcome_of
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.misreads import Misread
 
@@ -33,3 +34,8 @@ def test_one_read_is_wrong_and_those_around_it_are_right() -> None:
         assert disk.read("a") == b"new"
     assert b"old" in seen
     assert seen - {b"old", b"new"}, "no read came from elsewhere"
+
+
+def test_a_log_that_is_read_short_at_the_start_is_damage_and_not_a_shorter_log() -> None:
+    """Seed 1130: the tree held sixteen blocks and ten were executed; what peers sent then did not fit."""
+    assert not isinstance(outcome_of(1130), Failure)

@@ -155,7 +155,7 @@ def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> 
     """Execute what the log holds beyond the state; cut an unsynced end that does not execute.
 
     The state is flushed up to heights whose entries are synced (``keep``: see ``Store.flush``). What is
-    returned are height and size of the blocks after that.
+    returned are height and size of the blocks after that. Raises Damaged.
     """
     done: list[tuple[int, int]] = []
     for entries in log.blocks(machine.at.size):
@@ -173,4 +173,7 @@ def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> 
         if len(done) >= _FLUSH_BLOCKS and machine.at.size <= log.synced_size:
             machine.store.flush(machine.at.height, keep)
             done.clear()
+    if machine.at.size != log.size:  # the blocks that were read are not those that the tree was made of
+        where = log.files.place(log.position(machine.at.size))
+        raise Damaged(f"block {machine.at.height + 1} cannot be read to its end", where=where)
     return done
