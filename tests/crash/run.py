@@ -153,7 +153,7 @@ class CrashRun(Simulation):
         if self.crashes or not victim.alive:
             return
         if not victim.disk.unsynced:
-            self._at(MS, self._power_cut)
+            self._at(MS // 10, self._power_cut)
         else:
             victim.kill()
             victim.disk.lose_power(FATES[Way.TORN])

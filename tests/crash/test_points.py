@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from grootboek.consensus import Replica
-from grootboek.node import engine
+from grootboek.node import parts
 from tests.crash.enumeration import (
     RECOVERY,
     SECOND,
@@ -78,7 +78,7 @@ def test_the_checks_see_what_they_should() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("grootboek.node.journal.Journal.sync", lambda _journal: None)
         noticed = [what for _, what in failures(chosen)]
-        patch.setattr(engine, "loss", lambda *_args, **_rest: None)
+        patch.setattr(parts, "loss", lambda *_args, **_rest: None)
         patch.setattr(Replica, "_on_own", lambda *_args: None)
         patch.setattr(Replica, "_own_cosignature", lambda *_args: None)
         unnoticed = [what for _, what in failures(chosen)]
