@@ -321,7 +321,8 @@ class Replica(Suspecting):
             return message.view <= self.amnesia.view or self._said_of_view(message, signed)
         if isinstance(message, ViewChange | NewView):
             return self._said_of_view(message, signed)
-        if message.seq <= max(self.low, self.bound):
+        closed = self.closing is not None and message.seq > self.closing  # void, and dropped at the close
+        if closed or message.seq <= max(self.low, self.bound):
             return True
         slot = self.slots.get(message.seq)
         return slot is not None and any(s.payload == signed.payload for s in slot.signed_by(self.config.me))

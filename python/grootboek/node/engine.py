@@ -19,6 +19,7 @@ from grootboek.consensus import (
     CaughtUp,
     Certified,
     Complain,
+    Cosigned,
     Effect,
     Event,
     Execute,
@@ -95,8 +96,9 @@ class Engine(Parts):
         self._compact_at = COMPACT_BYTES
         events = [event for item in self._recovered for event in self._recovered_body(item)]
         records, self._records, self._recovered = self._records, [], []
-        self.signers.restore(records if self._lost is None else [*records, self._lost], self._high)
         said = said_in(self.epoch.number, records)
+        cosigned = [record for record in records if isinstance(record, Cosigned)]
+        self.signers.restore([*cosigned, *said, *([self._lost] if self._lost else [])], self._high)
         effects = self.replica.start(self._position(now), said, now, self._lost)
         out = Outbox()
         out.sync = True
