@@ -10,7 +10,7 @@ from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
 from grootboek.node.signers import Signers
 from grootboek.simulation.byzantine import SLOW, Liar, Lies
-from grootboek.wire import Envelope, Evidence, Prepare, Signed, encode
+from grootboek.wire import Checkpoint, Envelope, Evidence, Prepare, Signed, encode
 from tests.node.cluster import Cluster
 
 REGISTRY = Registry.of(Conduct, Parties, Records)
@@ -81,7 +81,11 @@ def test_two_cosigned_roots_of_one_size_are_evidence() -> None:
     liar = Liar(cluster.genesis.chain, 3, 4, cluster.keys[3], random.Random(1))
     lies = Lies(liar, "14 wrong CHECKPOINT")
     cluster.replicas[3].liar = lambda to, frame: [*lies(to, frame), (0, frame)]
-    cluster.commit(1)
+    cluster.lost = lambda sender, _to, frame: sender == 1 and isinstance(frame, Checkpoint)
+    cluster.commit(1)  # without the cosignature of 1 that of the liar is waited for
+    cluster.run(3_000)
+    cluster.lost = lambda _sender, _to, _frame: False
+    cluster.commit(2)
     cluster.run(3_000)
     assert {row[:2] for row in convicted(cluster, 1)} == {(3, "checkpoint")}
 

@@ -64,12 +64,13 @@ def recover(
     certified = certificate.size if certificate else 0
     if certificate and (log.size < certified or log.root(certified) != certificate.root):
         raise Damaged("the log is not the one that the certificate is of", where=CERTIFICATE)
+    good = 0
     if vouched is not None:
-        _cut_unvouched(log, max(certified, log.synced_size), vouched)
+        good = _cut_unvouched(log, max(certified, log.synced_size), vouched)
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.move(position)
-    incoming = _incoming(genesis, disk, log, position)
+    incoming = _incoming(genesis, disk, log, position, good)
     if incoming and log.size < incoming.manifest.size:
         return Recovered(log, store, machine, certificate, epochs, [], incoming)
     keep = genesis.limits.proof_heights
@@ -80,14 +81,15 @@ def recover(
     return Recovered(log, store, machine, certificate, epochs, unflushed, None)
 
 
-def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> None:
-    """Cut what nobody has cosigned. It was never synced: bytes that changed since would be believed, as
-    no root is known to hold them against, and what lies beyond ``safe`` can be executed anew.
+def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> int:
+    """Cut what nobody has cosigned: the size that is left. What is cut was never synced: bytes that changed
+    since would be believed, as no root is known to hold them against, and it can be executed anew.
     """
     good = (size for size, root in vouched if safe < size <= log.size and log.root(size) == root)
     end = max(good, default=safe)
     if end < log.size:
         log.truncate(end)
+    return end
 
 
 def advance(
@@ -104,14 +106,16 @@ def advance(
     return [(machine.at.height, machine.at.size)]
 
 
-def _incoming(genesis: Genesis, disk: Disk, log: EntryLog, at: Position) -> SnapshotHead | None:
-    """The snapshot whose transfer a stop has interrupted; the log is cut to what is proven for sure."""
+def _incoming(genesis: Genesis, disk: Disk, log: EntryLog, at: Position, good: int) -> SnapshotHead | None:
+    """The snapshot whose transfer a stop has interrupted; the log is cut to what is proven for sure.
+
+    ``good``: the size up to which the journal vouches for it: this replica may have voted above that.
+    """
     found = next(snapshots.heads(disk, genesis.chain, INCOMING), None)
-    synced = log.mark.size if log.mark else 0
-    if found is None or found.manifest.height <= at.height or synced > found.manifest.size:
+    proven = max(log.mark.size if log.mark else 0, at.size, good)
+    if found is None or found.manifest.height <= at.height or proven > found.manifest.size:
         snapshots.clear(disk)
         return None
-    proven = max(synced, at.size)
     if log.size > proven:
         log.truncate(proven)
     return found
