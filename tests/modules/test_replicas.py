@@ -17,8 +17,9 @@ from grootboek.modules.replicas import (
     Replicas,
     Seat,
 )
+from grootboek.node.seating import sign_seat
 from grootboek.simulation.founding import info_of, keys_of
-from grootboek.wire import Member, seat_bytes
+from grootboek.wire import Member
 from tests.modules.memory_view import APPLIED, Host, signer
 
 CHAIN = "example.org/test/00"
@@ -47,9 +48,7 @@ def run(host: Host, cmd: Struct, *signers: Signer, height: int = HEIGHT) -> str:
 
 
 def seat(place: int, epoch: int = 1, height: int = HEIGHT - 1, chain: str = CHAIN) -> Seat:
-    one, keys = member(place, epoch), keys_of(place, epoch)
-    signed = seat_bytes(chain, epoch, height, one)
-    return Seat(one, height, keys.voting.sign(signed), keys.cosigning.sign(signed), keys.log.sign(signed))
+    return sign_seat(chain, epoch, member(place, epoch), keys_of(place, epoch), height)
 
 
 def opening(places: Sequence[int], epoch: int = 1, approvals: int = 2) -> OpenEpoch:
@@ -85,11 +84,7 @@ def same_key_twice() -> OpenEpoch:
 
 def old_key() -> OpenEpoch:
     """A replica keeps the cosigning key of the epoch before."""
-    keys = keys_of(0)
-    signed = seat_bytes(CHAIN, 1, HEIGHT - 1, member(0))
-    kept = Seat(
-        member(0), HEIGHT - 1, keys.voting.sign(signed), keys.cosigning.sign(signed), keys.log.sign(signed)
-    )
+    kept = sign_seat(CHAIN, 1, member(0), keys_of(0), HEIGHT - 1)
     return OpenEpoch(1, 2, (kept, *opening((1, 2, 3)).seats))
 
 

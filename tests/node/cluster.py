@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from grootboek._core import SigningKey
 from grootboek.client.transactions import Prepared, encode_command, prepare
@@ -19,6 +20,8 @@ from grootboek.simulation.network import Network
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Chain, Limits
 from grootboek.wire import Batch, Frame
+
+F = TypeVar("F", bound=Frame)
 
 MS = 1_000
 FOREVER_MS = 500_000
@@ -160,3 +163,16 @@ class Cluster:
 
     def _receive(self, to: int, sender: int, frame: Frame) -> None:
         self.replicas[to].receive(sender, frame)
+
+
+def first_liar(kind: type[F], bend: Callable[[F], F | None]) -> Callable[[int, Frame], Frame | None]:
+    """What the network makes of frames where whoever first sends one of ``kind`` bends all of its own."""
+    liars: set[int] = set()
+
+    def change(sender: int, frame: Frame) -> Frame | None:
+        if not isinstance(frame, kind):
+            return frame
+        liars.update([sender] if not liars else [])
+        return bend(frame) if sender in liars else frame
+
+    return change

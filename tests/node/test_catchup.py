@@ -9,7 +9,7 @@ from grootboek.node import catchup
 from grootboek.node.catchup import CatchUp
 from grootboek.node.outbox import Outbox
 from grootboek.wire import Entries, FetchEntries, Frame, Status
-from tests.node.cluster import Cluster
+from tests.node.cluster import Cluster, first_liar
 
 BLOCKS = 12
 
@@ -96,15 +96,7 @@ BENT: dict[str, Callable[[Entries], Entries | None]] = {
 def test_a_peer_that_sends_wrong_entries_is_passed_over(
     behind: Cluster, bend: Callable[[Entries], Entries | None]
 ) -> None:
-    liars: set[int] = set()
-
-    def change(sender: int, frame: Frame) -> Frame | None:
-        if not isinstance(frame, Entries):
-            return frame
-        liars.update([sender] if not liars else [])
-        return bend(frame) if sender in liars else frame
-
-    catch_up(behind, change)
+    catch_up(behind, first_liar(Entries, bend))
     assert len(set(asked(behind))) >= 2
     assert_caught_up(behind)
 

@@ -15,7 +15,7 @@ from grootboek.node.engine import Engine
 from grootboek.node.outbox import Outbox
 from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.wire import Frame, block_of
-from tests.node.cluster import Cluster
+from tests.node.cluster import Cluster, first_liar
 from tests.node.test_catchup import assert_caught_up
 
 EVERY = 8
@@ -199,15 +199,7 @@ BENT: dict[str, Callable[[Chunk], Chunk | None]] = {
 def test_a_wrong_chunk_is_fetched_from_another_peer(
     behind: Cluster, bend: Callable[[Chunk], Chunk | None]
 ) -> None:
-    liars: set[int] = set()
-
-    def change(sender: int, frame: Frame) -> Frame | None:
-        if not isinstance(frame, Chunk):
-            return frame
-        liars.update([sender] if not liars else [])
-        return bend(frame) if sender in liars else frame
-
-    catch_up(behind, change)
+    catch_up(behind, first_liar(Chunk, bend))
     assert behind.engine(3).counters.leaps == 1
     assert_whole(behind)
 

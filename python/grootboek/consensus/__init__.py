@@ -5,7 +5,7 @@ effects in their order and syncs the records of all ``Persist`` effects before a
 them. What arrives from a peer goes through ``Checks`` first.
 """
 
-from grootboek.consensus.checks import Checks, Obligation
+from grootboek.consensus.checks import Checks, Obligation, OtherEpoch
 from grootboek.consensus.config import Config
 from grootboek.consensus.contract import CheckedReplica
 from grootboek.consensus.core import Position
@@ -74,6 +74,7 @@ __all__ = [
     "Listed",
     "Obligation",
     "OpenedEpoch",
+    "OtherEpoch",
     "Persist",
     "Position",
     "Received",

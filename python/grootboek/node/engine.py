@@ -38,7 +38,7 @@ from grootboek.consensus import (
     Timer,
     TimerFired,
 )
-from grootboek.errors import BadFrame, Damaged
+from grootboek.errors import Damaged
 from grootboek.ledger import Block
 from grootboek.node.catchup import TRANSFER_TIMER
 from grootboek.node.intake import Request
@@ -68,7 +68,6 @@ from grootboek.wire import (
     Status,
     Suspect,
     block_of,
-    decode_block,
     encode,
 )
 
@@ -344,8 +343,6 @@ class Engine(Parts):
                     self._elsewhere.add(sender)
                 self._tell_of_epochs(sender, frame.epoch, out)
             return True
-        if isinstance(frame, Checkpoint):
-            return _epoch_of(frame) not in {None, self.epoch.number}
         return isinstance(frame, Envelope) and sender in self._elsewhere
 
     def _tells_how_it_ended(self, status: Status) -> bool:
@@ -480,11 +477,3 @@ def _renumbered(before: Epoch, after: Epoch) -> dict[int, int]:
     """The index in ``after`` of those replicas of ``before`` that are in it."""
     found = {i: after.index(replica.name) for i, replica in enumerate(before.replicas)}
     return {i: index for i, index in found.items() if index is not None}
-
-
-def _epoch_of(checkpoint: Checkpoint) -> int | None:
-    """Of the block that it cosigns; None where that is none: then the sender is told off as for any frame."""
-    try:
-        return decode_block(checkpoint.block).epoch
-    except BadFrame:
-        return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from grootboek._core import verify_many
-from grootboek.consensus import Checks, Event, Obligation, Received
+from grootboek.consensus import Checks, Event, Obligation, OtherEpoch, Received
 from grootboek.errors import BadMessage, BadMessageSignature, PeerError
 from grootboek.node.counters import Counters
 from grootboek.types import Epoch, Genesis
@@ -113,6 +113,8 @@ class Gate:
     def _candidate(self, peer: int, frame: Frame) -> _Candidate | None:
         try:
             return _Candidate(peer, frame, self._checks)
+        except OtherEpoch:
+            return None
         except PeerError as error:
             self._refuse(peer, error)
         except (OverflowError, RecursionError) as error:  # a length or a nesting that no correct peer makes

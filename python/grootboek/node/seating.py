@@ -2,10 +2,11 @@
 
 from grootboek.modules.replicas import Seat
 from grootboek.node.keystore import ReplicaKeys
+from grootboek.node.signers import Keys
 from grootboek.types import Chain, ReplicaInfo
 from grootboek.wire import Member, seat_bytes
 
-__all__ = ["seat_of"]
+__all__ = ["seat_of", "sign_seat"]
 
 
 def seat_of(chain: Chain, keys: ReplicaKeys, info: ReplicaInfo, height: int) -> Seat:
@@ -14,12 +15,16 @@ def seat_of(chain: Chain, keys: ReplicaKeys, info: ReplicaInfo, height: int) -> 
     ``info``: where it is reached; its keys are those of ``keys``.
     """
     member = Member.of(keys.public(info.address, info.api))
-    signing = keys.signing()
-    signed = seat_bytes(chain.origin, keys.epoch, height, member)
+    return sign_seat(chain.origin, keys.epoch, member, keys.signing(), height)
+
+
+def sign_seat(origin: str, epoch: int, member: Member, keys: Keys, height: int) -> Seat:
+    """The seat of ``member`` in ``epoch`` of the ledger with that log origin, by its keys of that epoch."""
+    signed = seat_bytes(origin, epoch, height, member)
     return Seat(
         member=member,
         height=height,
-        voting=signing.voting.sign(signed),
-        cosigning=signing.cosigning.sign(signed),
-        log=signing.log.sign(signed),
+        voting=keys.voting.sign(signed),
+        cosigning=keys.cosigning.sign(signed),
+        log=keys.log.sign(signed),
     )

@@ -11,7 +11,7 @@ from itertools import islice
 from msgspec import Struct
 
 from grootboek import evidence as proof
-from grootboek._core import command_root, digest
+from grootboek._core import digest
 from grootboek.consensus import Listed
 from grootboek.errors import BadCertificate, BadMessage
 from grootboek.ledger import Ledger
@@ -20,8 +20,9 @@ from grootboek.modules import conduct
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import EVIDENCE
 from grootboek.node.signers import VotingKey
+from grootboek.node.submitting import transaction
 from grootboek.types import Genesis
-from grootboek.wire import Command, Evidence, Header, Transaction, encode, transaction_bytes
+from grootboek.wire import Command, Evidence, encode
 
 __all__ = ["Testimony"]
 
@@ -137,21 +138,10 @@ class Testimony:
         body = encode(item.command)
         salt = digest(body)[:16]
         name = type(item.command).__name__
-        raw = encode(Command(CONDUCT, name, conduct.Conduct.version, body, salt))
-        header = encode(
-            Header(
-                chain=self._genesis.chain.id,
-                signers=(self._voting.public,),
-                nonce=int.from_bytes(salt[:7], "big"),
-                expiry=item.expiry,
-                atomic=False,
-                count=1,
-                root=command_root([raw]),
-            )
-        )
-        signature = self._voting.sign(transaction_bytes(self._genesis.chain, header))
-        data = encode(Transaction(header=header, signatures=(signature,), commands=(raw,)))
-        return len(data).to_bytes(4, "big") + data
+        command = Command(CONDUCT, name, conduct.Conduct.version, body, salt)
+        nonce = int.from_bytes(salt[:7], "big")
+        chain = self._genesis.chain
+        return transaction(chain, self._voting, nonce, command, expiry=item.expiry, atomic=False)[1]
 
     # --- hearing it ------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable, Sequence
 
-from grootboek._core import SigningKey, command_root, digest
+from grootboek._core import SigningKey
+from grootboek.node import submitting
 from grootboek.node.intake import Request
 from grootboek.simulation.founding import known_key
 from grootboek.simulation.heap import EPOCH_MS, Heap
@@ -11,7 +12,7 @@ from grootboek.simulation.membership import GOVERNOR_KEY
 from grootboek.simulation.monitor import Monitor
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Chain
-from grootboek.wire import Command, Header, Transaction, encode, transaction_bytes
+from grootboek.wire import Command
 
 __all__ = ["Clients", "transaction"]
 
@@ -107,18 +108,4 @@ def transaction(
     chain: Chain, key: SigningKey, nonce: int, command: Command, expiry: int = EPOCH_MS + VALID_MS
 ) -> tuple[bytes, bytes]:
     """The id and the framed bytes of a transaction of one command, valid for a whole run by default."""
-    raw = encode(command)
-    header = encode(
-        Header(
-            chain=chain.id,
-            signers=(key.public,),
-            nonce=nonce,
-            expiry=expiry,
-            atomic=True,
-            count=1,
-            root=command_root([raw]),
-        )
-    )
-    signed = transaction_bytes(chain, header)
-    body = encode(Transaction(header=header, signatures=(key.sign(signed),), commands=(raw,)))
-    return digest(signed), len(body).to_bytes(4, "big") + body
+    return submitting.transaction(chain, key, nonce, command, expiry=expiry, atomic=True)

@@ -5,10 +5,11 @@ from typing import Final
 
 from grootboek._core import SigningKey
 from grootboek.ledger.members import GOVERNOR
-from grootboek.modules.replicas import OpenEpoch, Replicas, Seat
+from grootboek.modules.replicas import OpenEpoch, Replicas
+from grootboek.node.seating import sign_seat
 from grootboek.simulation.founding import info_of, keys_of, known_key
 from grootboek.types import Party
-from grootboek.wire import Command, Member, encode, seat_bytes
+from grootboek.wire import Command, Member, encode
 
 __all__ = ["GOVERNOR_KEY", "governor", "open_epoch"]
 
@@ -24,7 +25,10 @@ def open_epoch(origin: str, epoch: int, heights: Mapping[int, int]) -> Command:
     """The command that opens ``epoch`` with the replicas at the places that ``heights`` names, in their
     order; each has executed the log up to its height.
     """
-    seats = tuple(_seat(origin, epoch, place, height) for place, height in heights.items())
+    seats = tuple(
+        sign_seat(origin, epoch, Member.of(info_of(place, epoch)), keys_of(place, epoch), height)
+        for place, height in heights.items()
+    )
     body = encode(OpenEpoch(epoch, 1, seats))
     return Command(
         module=Replicas.name,
@@ -33,9 +37,3 @@ def open_epoch(origin: str, epoch: int, heights: Mapping[int, int]) -> Command:
         body=body,
         salt=epoch.to_bytes(16, "big"),
     )
-
-
-def _seat(origin: str, epoch: int, place: int, height: int) -> Seat:
-    member, keys = Member.of(info_of(place, epoch)), keys_of(place, epoch)
-    signed = seat_bytes(origin, epoch, height, member)
-    return Seat(member, height, keys.voting.sign(signed), keys.cosigning.sign(signed), keys.log.sign(signed))
