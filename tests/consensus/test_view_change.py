@@ -6,6 +6,7 @@ import pytest
 
 from grootboek._core import digest
 from grootboek.consensus import (
+    Amnesia,
     Broadcast,
     CaughtUp,
     CheckedReplica,
@@ -49,9 +50,9 @@ BODY = digest(b"the body that O names")
 class Told:
     """A core, and all that it has said."""
 
-    def __init__(self, me: int) -> None:
+    def __init__(self, me: int, lost: Amnesia | None = None) -> None:
         self.core = CheckedReplica(Config(CHAIN, 0, me, 4, LIMITS), signer(me))
-        self.effects: list[Effect] = list(self.core.start(Position(None, None), [], START_MS))
+        self.effects: list[Effect] = list(self.core.start(Position(None, None), [], START_MS, lost))
         others = [peer for peer in range(4) if peer != me]
         self.tell(*(Received(i, Status(0, active=True, executed=0, stable=None), None) for i in others))
 
@@ -196,3 +197,15 @@ def test_a_block_that_is_not_certified_is_waited_for_and_then_the_view_is_left()
 def test_bodies_that_o_names_are_fetched_at_once(stable: Certificate) -> None:
     backup = behind(0, stable)
     assert FetchBodies((BODY,)) in backup.effects
+
+
+@pytest.mark.parametrize("forgotten", [0, 1])
+def test_a_primary_opens_no_view_that_it_may_have_opened_before_its_loss(forgotten: int) -> None:
+    """Seed 1055: its guard had to refuse the second NEW-VIEW."""
+    replica = Told(1, lost=Amnesia(forgotten, 0))
+    replica.tell(*(signed(i, ViewChange(1, None, ())) for i in (0, 2, 3)))
+    opened = any(isinstance(m, NewView) for m in replica.said)
+    assert opened == replica.core.active == (forgotten == 0)
+    if not opened:
+        replica.tell(TimerFired(Timer.NEW_VIEW))
+        assert [m.view for m in replica.said if isinstance(m, ViewChange)] == [2]

@@ -50,6 +50,11 @@ class Learning(Core):
         """No vote at or below it, if there is a bound."""
         return 0 if self.amnesia is None or self.amnesia.bound is None else self.amnesia.bound
 
+    @property
+    def may_open(self) -> bool:
+        """Whether no NEW-VIEW of ours for the present view can be forgotten: it would be another one."""
+        return self.amnesia is None or self.view > self.amnesia.view
+
     def watch(self, *, progress: bool) -> None:
         """See Core; a learner holds nobody to account."""
         if self.learning:

@@ -102,14 +102,14 @@ class ViewChanging(Ordering):
             self._enough()
 
     def _enough(self) -> None:
-        """With q wishes for the view we want, its primary opens it.
+        """With q wishes for the view we want, its primary opens it, unless it may have done so already.
 
         The others give it time from when q replicas want that view or a higher one: whoever went
         further has left this one, too, and would else be waited for without end.
         """
         if self.active or self.silent:
             return
-        if self.primary == self.config.me:
+        if self.primary == self.config.me and self.may_open:
             chosen = [wish for _, wish in sorted(self.wanted.items()) if wish[0].view == self.view]
             if len(chosen) >= self.quorum.quorum:
                 self._open(chosen[: self.quorum.quorum])
