@@ -1,7 +1,7 @@
 """What every layer agrees on: limits, quorums, the genesis file and who is in it."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -98,6 +98,15 @@ class Quorum(Struct, frozen=True):
         """The arithmetic for ``n`` >= 1 replicas."""
         faults = (n - 1) // 3
         return cls(n=n, faults=faults, quorum=(n + faults + 2) // 2, weak=faults + 1)
+
+    def reached(self, said: Iterable[int]) -> int | None:
+        """How far a quorum says that it is, of what different replicas said; None where they are too few.
+
+        What was certified before they were asked is no further: the quorum shares a correct replica with
+        those who cosigned it. The lowest make the quorum, so that liars cannot say how far it is.
+        """
+        lowest = sorted(said)
+        return lowest[self.quorum - 1] if len(lowest) >= self.quorum else None
 
 
 class Chain(Struct, frozen=True):

@@ -74,6 +74,10 @@ class NodeStatus(Struct, frozen=True, kw_only=True):
     certified_height: int
     """Of the newest block that a quorum has cosigned."""
     certified_size: int
+    complete: bool = False
+    """Whether it holds all that it has ever signed for, in the present ``epoch``: only then does its ``size``
+    count for a linearizable read.
+    """
     lag: int
     """How many sequence numbers it is behind the highest certificate that it has seen."""
     pool: int

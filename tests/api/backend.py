@@ -226,6 +226,7 @@ class OneHand:
             time=self._ledger.time,
             certified_height=self._ledger.height,
             certified_size=self._ledger.size,
+            complete=True,
             lag=0,
             pool=0,
             peers=(PeerStatus(name="replica-1", connected=True),),

@@ -17,6 +17,8 @@ from grootboek.network.tls import server_context
 from grootboek.node.certificates import self_signed
 from grootboek.proofs import Answer, Refused
 from grootboek.types import Genesis
+from grootboek.webapi import NodeStatus
+from grootboek.wire import Certificate
 from tests.client.small_ledger import SmallLedger, found
 
 Trick = Callable[["FakeNode", bytes], Awaitable[web.StreamResponse]]
@@ -36,6 +38,12 @@ class FakeNode:
     """What it answers to every read."""
     records: tuple[int, ...] | None = None
     """Which records its receipts show; None: all."""
+    says: dict[str, int | bool] = field(default_factory=dict)
+    """What its status has in place of the truth."""
+    old: Certificate | None = None
+    """The certificate that it shows in place of the newest."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a certificate was asked for."""
     transport: asyncio.BaseTransport | None = None
     """Of the request that a trick answers."""
 
@@ -77,7 +85,38 @@ class FakeNode:
 
     async def certificate(self, _: web.Request) -> web.StreamResponse:
         """GET /v1/certificate."""
-        return octets(wire.encode(self.ledger.certificate()))
+        self.asked.set()
+        if not self.ledger.blocks:
+            return fault(NotFound("nothing is certified yet"), 404)
+        return octets(wire.encode(self.old or self.ledger.certificate()))
+
+    async def status(self, _: web.Request) -> web.StreamResponse:
+        """GET /v1/status."""
+        if self.lies is not None:
+            return self.lies()
+        height, size = len(self.ledger.blocks), self.ledger.log.size
+        status = NodeStatus(
+            name=self.name,
+            replica=0,
+            version="0",
+            backend="none",
+            view=0,
+            primary="replica-0",
+            active=True,
+            height=height,
+            seq=height,
+            size=size,
+            root=bytes(32),
+            time=0,
+            certified_height=height,
+            certified_size=size,
+            complete=True,
+            lag=0,
+            pool=0,
+        )
+        return web.Response(
+            body=plain.to_json(structs.replace(status, **self.says)), content_type=webapi.JSON
+        )
 
     async def checkpoint(self, _: web.Request) -> web.StreamResponse:
         """GET /checkpoint."""
@@ -139,6 +178,7 @@ async def _serve(node: FakeNode, certificate: bytes, seed: bytes) -> AsyncIterat
     app.router.add_post("/v1/transactions", node.submit)
     app.router.add_get("/v1/transactions/{id}", node.show)
     app.router.add_get("/v1/certificate", node.certificate)
+    app.router.add_get("/v1/status", node.status)
     app.router.add_get("/checkpoint", node.checkpoint)
     app.router.add_get("/v1/{other:.*}", node.other)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

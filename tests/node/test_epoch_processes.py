@@ -57,6 +57,7 @@ class Load:
             anchor = Anchor(key=f"{loader}/{number}", digest=number.to_bytes(32, "big"))
             result = await client.submit(anchor)
             self.receipts[result.id] = result.require().receipt()
+            assert await client.latest_height() >= result.height
             self.first.set()
 
 

@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from grootboek._core import SigningKey
 from grootboek.client import AsyncClient
 from grootboek.errors import GrootboekError
-from grootboek.modules.records import Anchor
+from grootboek.modules import records
+from grootboek.modules.records import Anchor, Document
 from grootboek.node import keystore
 from grootboek.node.keystore import Identity
 from grootboek.node.localnet import Localnet, create
@@ -33,9 +36,11 @@ def localnet(tmp_path: Path) -> Iterator[Localnet]:
 
 
 def client_of(net: Localnet, nodes: tuple[str, ...] = ()) -> AsyncClient:
-    keys = net.folder / "keys"
-    identity = keystore.unlock(keys / "client", None, Identity)
-    return AsyncClient(net.genesis, nodes=nodes, key=identity.key)
+    return AsyncClient(net.genesis, nodes=nodes, key=key_of(net))
+
+
+def key_of(net: Localnet) -> SigningKey:
+    return keystore.unlock(net.folder / "keys/client", None, Identity).key
 
 
 class Load:
@@ -62,6 +67,8 @@ class Load:
             (result,) = await client.send_prepared([prepared])
             assert result.outcomes == ("applied",)
             self.acknowledged[result.id] = result.index
+            if not loader:
+                assert await client.latest_height() >= result.height
 
 
 @pytest.mark.timeout(600)
@@ -199,3 +206,22 @@ async def test_a_restart_of_all_continues_where_they_were(localnet: Localnet) ->
         assert (await client.receipt(before.id)).index == before.index
         after = await client.submit(Anchor(key="b", digest=bytes(32)))
         assert after.index > before.index
+
+
+async def test_whoever_reads_at_the_latest_height_sees_what_another_client_was_just_told(
+    localnet: Localnet,
+) -> None:
+    async with client_of(localnet, ("replica-0",)) as writer, client_of(localnet) as reader:
+        public = key_of(localnet).public
+        (owner,) = (party.id for party in localnet.genesis.parties if public.hex() in party.keys)
+        key = records.latest.key(bytes.fromhex(owner), "k")
+        for version in range(1, 13):
+            if version == 7:
+                localnet.kill(3)
+            digest = version.to_bytes(32, "big")
+            result = await writer.submit(Anchor(key="k", digest=digest, supersedes=version - 1))
+            height = await reader.latest_height()
+            assert height >= result.require().height
+            proven = await reader.get_state("records", key, as_of=height)
+            assert proven.value is not None
+            assert msgspec.msgpack.decode(proven.value, type=Document).digest == digest

@@ -21,6 +21,7 @@ from grootboek.wire import (
     APPLIED,
     HEADER_ENTRY,
     RECORD_ENTRY,
+    BlockEntry,
     Certificate,
     Event,
     Handover,
@@ -28,7 +29,7 @@ from grootboek.wire import (
     RecordEntry,
 )
 
-__all__ = ["Result", "verify_answer", "verify_receipt"]
+__all__ = ["Result", "verify_answer", "verify_certificate", "verify_receipt"]
 
 HASH = 32
 
@@ -200,6 +201,12 @@ def verify_receipt(verifier: Verifier, transaction: bytes, data: bytes) -> Recei
     if len(proven.records) != proven.count:
         raise BadProof("the receipt does not show every command", where=transaction.hex())
     return receipt
+
+
+def verify_certificate(verifier: Verifier, data: bytes) -> tuple[Certificate, BlockEntry]:
+    """A node's newest certificate and the block that it ends with. Raises BadFrame, BadCertificate."""
+    certificate = wire.decode(wire.certificates, data)
+    return certificate, verifier.verify_certificate(certificate)
 
 
 def _ranges(answer: Answer, certificate: Certificate) -> tuple[_Range, ...]:

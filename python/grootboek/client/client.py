@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -13,19 +14,19 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from grootboek import plain, webapi, wire
+from grootboek import plain, webapi
 from grootboek._core import SigningKey
-from grootboek.client.answers import Result, verify_receipt
+from grootboek.client.answers import Result, verify_certificate, verify_receipt
 from grootboek.client.commands import Commands
 from grootboek.client.epochs import Follower
 from grootboek.client.events import follow
-from grootboek.client.nodes import UNREADABLE, Node, Nodes, Overloaded
+from grootboek.client.latest import Latest, read_status
+from grootboek.client.nodes import Node, Nodes
 from grootboek.client.sender import Sender
 from grootboek.client.transactions import Prepared, prepare
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
 from grootboek.errors import (
     BadAnswer,
-    BadFrame,
     BadProof,
     ConfigError,
     Expired,
@@ -44,8 +45,6 @@ T = TypeVar("T")
 
 WINDOW: Final = 4_000
 """How many transactions of ``submit_many`` are under way at once."""
-READ_SECONDS: Final = 15.0
-"""How long one node may take to answer a read."""
 
 
 class AsyncClient:
@@ -83,6 +82,7 @@ class AsyncClient:
         self._commands = Commands(self.genesis, modules)
         self._nodes = Nodes(self.verifier.epochs.last, nodes, connections=connections)
         self._follower = Follower(self._nodes, self.verifier)
+        self._latest = Latest(self._nodes, self.verifier, self._follower)
         self._sender = Sender(self._nodes, self.verifier, self._follower, now_ms)
 
     async def __aenter__(self) -> Self:
@@ -211,13 +211,18 @@ class AsyncClient:
         )
         return await self._read(path, check, webapi.MSGPACK)
 
+    async def latest_height(self) -> int:
+        """A certified height at which the state has all that anybody, at any node, was told before this call.
+
+        What is read ``as_of`` it is linearizable, and several keys read there are as they were at one moment.
+        A quorum of the replicas is asked. 0: there is no block yet. Raises Unavailable, and ConfigError where
+        ``nodes`` names too few replicas.
+        """
+        return await self._within(self._latest.height())
+
     async def certificate(self) -> tuple[Certificate, BlockEntry]:
         """A node's newest stable checkpoint and the block it ends with, verified."""
-
-        def check(data: bytes) -> tuple[Certificate, BlockEntry]:
-            certificate = wire.decode(wire.certificates, data)
-            return certificate, self.verifier.verify_certificate(certificate)
-
+        check = partial(verify_certificate, self.verifier)
         return await self._read("/v1/certificate", check, webapi.MSGPACK)
 
     async def checkpoint(self) -> ProvenCheckpoint:
@@ -278,9 +283,7 @@ class AsyncClient:
 
     async def _status(self, node: Node) -> NodeStatus | GrootboekError:
         try:
-            return await self._ask(
-                node, "/v1/status", lambda data: plain.from_json(NodeStatus, data), webapi.JSON
-            )
+            return await self._follower.ask(node, "/v1/status", read_status)
         except GrootboekError as error:
             return error
 
@@ -307,19 +310,10 @@ class AsyncClient:
             node = self._nodes.pick(asyncio.get_running_loop().time(), asked)
             asked.append(node.name)
             try:
-                return await self._ask(node, path, check, accept)
+                return await self._follower.ask(node, path, check, accept)
             except GrootboekError as error:
                 last = error if isinstance(last, Unavailable) else last
         raise last
-
-    async def _ask(self, node: Node, path: str, check: Callable[[bytes], T], accept: str) -> T:
-        try:
-            data = await self._nodes.request(node, "GET", path, accept=accept, seconds=READ_SECONDS)
-            return await self._follower.judge(node, data, check)
-        except Overloaded as busy:
-            raise Unavailable(str(busy.error), where=node.name) from busy
-        except (BadFrame, *UNREADABLE) as error:
-            raise BadAnswer(str(error), where=node.name) from error
 
 
 def now_ms() -> int:

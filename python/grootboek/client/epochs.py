@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from grootboek import proofs, webapi, wire
-from grootboek.client.nodes import Node, Nodes, Overloaded
+from grootboek.client.nodes import UNREADABLE, Node, Nodes, Overloaded
 from grootboek.client.verifier import Verifier
-from grootboek.errors import BadCertificate, BadFrame, GrootboekError
+from grootboek.errors import BadAnswer, BadCertificate, BadFrame, GrootboekError, Unavailable
 
 __all__ = ["Follower"]
 
 T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 15.0
+"""How long one node may take to answer a read."""
 
 
 class Follower:
@@ -26,6 +27,20 @@ class Follower:
         self._nodes = nodes
         self._verifier = verifier
         self._followed = verifier.epochs.last.number
+
+    async def ask(self, node: Node, path: str, check: Callable[[bytes], T], accept: str = webapi.JSON) -> T:
+        """What ``check`` makes of a node's answer to a read.
+
+        Raises the error that the node names, Unavailable where it has none or asks to wait, BadAnswer, and
+        as ``check`` does.
+        """
+        try:
+            data = await self._nodes.request(node, "GET", path, accept=accept, seconds=ANSWER_SECONDS)
+            return await self.judge(node, data, check)
+        except Overloaded as busy:
+            raise Unavailable(str(busy.error), where=node.name) from busy
+        except (BadFrame, *UNREADABLE) as error:
+            raise BadAnswer(str(error), where=node.name) from error
 
     async def judge(self, node: Node, data: bytes, check: Callable[[bytes], T]) -> T:
         """What ``check`` makes of a node's answer; raises as it does."""
@@ -46,7 +61,7 @@ class Follower:
         try:
             data = await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=ANSWER_SECONDS)
             epochs.learn(wire.decode(proofs.handover_lists, data).handovers)
-        except (BadFrame, GrootboekError, Overloaded):
+        except (GrootboekError, Overloaded):
             return False
         self._follow()
         return epochs.last.number > before

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from grootboek import proofs, webapi, wire
-from grootboek.client.answers import Result, verify_answer, verify_receipt
+from grootboek.client.answers import Result, verify_answer, verify_certificate, verify_receipt
 from grootboek.client.epochs import Follower
 from grootboek.client.nodes import Node, Nodes, Overloaded
 from grootboek.client.transactions import Prepared
@@ -31,7 +31,6 @@ from grootboek.errors import (
     Unavailable,
 )
 from grootboek.proofs import Refused
-from grootboek.wire import BlockEntry
 
 __all__ = ["Sender"]
 
@@ -237,17 +236,12 @@ class Sender:
     async def _passed(self, expiry: int) -> int:
         """The height of a certified block whose time is at or after ``expiry``, else 0."""
         node = self._nodes.pick(asyncio.get_running_loop().time())
+        check = partial(verify_certificate, self._verifier)
         try:
-            data = await self._nodes.request(
-                node, "GET", "/v1/certificate", accept=webapi.MSGPACK, seconds=ATTEMPT_SECONDS
-            )
-            block = await self._follower.judge(node, data, self._certified)
-        except (GrootboekError, Overloaded):
+            _, block = await self._follower.ask(node, "/v1/certificate", check, webapi.MSGPACK)
+        except GrootboekError:
             return 0
         return block.height if block.time >= expiry else 0
-
-    def _certified(self, data: bytes) -> BlockEntry:
-        return self._verifier.verify_certificate(wire.decode(wire.certificates, data))
 
     async def _absent(self, item: _Item, height: int) -> int | None:
         """How many nodes have executed ``height`` and know no entry; None where one proves that it has it."""

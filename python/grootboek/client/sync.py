@@ -112,6 +112,10 @@ class Client:
         """See AsyncClient."""
         return self._run(self._client.get_state(module, key, as_of=as_of))
 
+    def latest_height(self) -> int:
+        """See AsyncClient."""
+        return self._run(self._client.latest_height())
+
     def certificate(self) -> tuple[Certificate, BlockEntry]:
         """See AsyncClient."""
         return self._run(self._client.certificate())

@@ -453,6 +453,16 @@ class Engine(Parts):
 
     # --- for the API and for recovery ------------------------------------------------------------
 
+    @property
+    def complete(self) -> bool:
+        """Whether the ledger holds all that this replica has ever signed for, in the epoch that it is in:
+        after a loss of power it may hold less for a while. Then its size tells what was certified before.
+        """
+        ledger = self.ledger
+        if ledger.closed or self.epoch is not ledger.epochs.last:
+            return False
+        return not self.replica.silent and self.signers.high.size <= ledger.size
+
     def answer(self, request: Request) -> Answer:
         """The answer to a settled request, under the newest certificate."""
         self.counters.answers += 1

@@ -408,6 +408,7 @@ class Node:
     def status(self) -> NodeStatus:
         """Where the node is."""
         replica, ledger = self.engine.replica, self._ledger
+        complete = self.engine.complete  # asked first: epoch and size may be later ones, never earlier
         certificate = ledger.certificate
         stable = replica.stable
         names = [info.name for info in self.engine.epoch.replicas]
@@ -427,6 +428,7 @@ class Node:
             time=ledger.time,
             certified_height=0 if certificate is None else block_of(certificate).height,
             certified_size=0 if certificate is None else certificate.size,
+            complete=complete,
             lag=0 if stable is None else max(0, block_of(stable).seq - ledger.seq),
             pool=len(self.engine.intake.pool),
             peers=tuple(
