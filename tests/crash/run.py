@@ -121,6 +121,7 @@ class CrashRun(Simulation):
         self._settle()
         self._needs_the_victim()
         self.monitor.settled(self.correct)
+        self.clients.history.check()
 
     def _plan(self) -> None:
         self.clients.start(PERIOD, 0)

@@ -36,6 +36,7 @@ def test_a_fifth_replica_joins_a_key_is_rotated_and_a_replica_leaves() -> None:
     run = simulation(CALM, [(3, range(5)), (6, range(5)), (9, (1, 2, 3, 4))])
     report = run.run()
     assert report.acknowledged == report.submitted > 400
+    assert report.reads > 2 * report.acknowledged
     assert [r.engine.epoch.number for r in run.replicas] == [3] * 5
     assert [r.engine.me for r in run.replicas] == [4, 0, 1, 2, 3]
     assert [len(epoch.replicas) for epoch in run.replicas[1].engine.ledger.epochs.all] == [4, 5, 5, 4]

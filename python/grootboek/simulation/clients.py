@@ -3,11 +3,15 @@
 import random
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from grootboek._core import SigningKey
+from grootboek.modules.records import Anchor, DocumentKey
 from grootboek.node import submitting
 from grootboek.node.intake import Request
 from grootboek.simulation.founding import known_key
 from grootboek.simulation.heap import EPOCH_MS, Heap
+from grootboek.simulation.history import History
 from grootboek.simulation.membership import GOVERNOR_KEY
 from grootboek.simulation.monitor import Monitor
 from grootboek.simulation.replica import SimulatedReplica
@@ -24,7 +28,7 @@ VALID_MS = 500_000
 
 
 class Clients:
-    """All clients together. ``make(i)`` gives the command of the i-th transaction."""
+    """All clients together. ``make(i)`` gives the command of the i-th transaction: an Anchor of digest i."""
 
     def __init__(
         self,
@@ -37,7 +41,9 @@ class Clients:
         self.submitted = 0
         self.waiting: dict[int, tuple[bytes, bytes]] = {}
         """By number: the id and the bytes of what has no answer yet."""
-        self._chain = replicas[0].genesis.chain
+        genesis = replicas[0].genesis
+        self.history = History(heap, genesis.founding, replicas, monitor.faulty)
+        self._chain = genesis.chain
         self._heap = heap
         self._rng = rng
         self._replicas = replicas
@@ -67,28 +73,35 @@ class Clients:
         """A request that is half good: a new transaction, and one with a broken signature."""
         if not target.alive:
             return
-        good, bad = (self._made(self.submitted + 1_000_000 + i)[1] for i in range(2))
+        numbers = [self.submitted + 1_000_000 + i for i in range(2)]
+        good, bad = (self._signed(number, self._make(number))[1] for number in numbers)
         target.submit(good + bad[:-200] + bytes([bad[-200] ^ 1]) + bad[-199:], lambda _request: None)
 
     def _next(self, period_us: int, until_us: int) -> None:
         if self._heap.now_us < until_us:
             self._submit_new()
+            self.history.doubt()
             self._heap.after(period_us, lambda: self._next(period_us, until_us))
 
     def _again(self) -> None:
         for number in list(self.waiting)[:AGAIN_AT_ONCE]:
             self._submit(number)
+        self.history.doubt()
         self._heap.after(RETRY_US, self._again)
 
     def _submit_new(self) -> None:
         number = self.submitted
         self.submitted += 1
-        self.waiting[number] = self._made(number)
+        command, client = self._make(number), number % CLIENTS
+        self.waiting[number] = self._signed(number, command)
+        anchor = msgspec.msgpack.decode(command.body, type=Anchor)
+        document = DocumentKey(owner=self._keys[client].public, key=anchor.key)
+        self.history.submitted(number, client, self.waiting[number][0], document)
         self._submit(number)
 
-    def _made(self, number: int) -> tuple[bytes, bytes]:
+    def _signed(self, number: int, command: Command) -> tuple[bytes, bytes]:
         key, expiry = self._keys[number % CLIENTS], self._heap.now_ms + VALID_MS
-        return transaction(self._chain, key, number, self._make(number), expiry)
+        return transaction(self._chain, key, number, command, expiry)
 
     def _submit(self, number: int) -> None:
         """To a random live replica."""
@@ -100,6 +113,7 @@ class Clients:
         def done(request: Request) -> None:
             if self._monitor.answered([identity], request):
                 self.waiting.pop(number, None)
+                self.history.answers.append((number, request))
 
         self._rng.choice(alive).submit(body, done)
 

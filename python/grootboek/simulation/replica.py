@@ -101,6 +101,11 @@ class SimulatedReplica:
         self._tokens = 0
         self._paused: list[Callable[[int], Outbox]] | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Whether its process runs."""
+        return self.alive and self._paused is None
+
     # --- life ------------------------------------------------------------------------------------
 
     def boot(self) -> None:

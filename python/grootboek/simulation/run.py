@@ -80,6 +80,8 @@ class Report(Struct, kw_only=True):
     events: int = 0
     submitted: int = 0
     acknowledged: int = 0
+    reads: int = 0
+    """Reads of registers, all linearizable with what was submitted."""
     height: int = 0
     windows: int = 0
     """How many windows of sequence numbers were passed."""
@@ -103,7 +105,7 @@ class Simulation:
     """The enumeration of crash points counts what its replicas do."""
 
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
-        """``make(i)`` gives the command of the i-th transaction."""
+        """``make(i)`` gives the command of the i-th transaction: see Clients."""
         modules = {name: registry.load(name).version for name in registry.names}
         real = plan.real_signatures
         voting = SigningKey if real else CheapKey
@@ -169,6 +171,7 @@ class Simulation:
         self._settle()
         self._pass_windows()
         self.monitor.settled(self.correct)
+        self.clients.history.check()
         return self._finish()
 
     def _drain(self, until_us: int) -> None:
@@ -274,6 +277,7 @@ class Simulation:
         report.events = self.heap.handled
         report.submitted = self.clients.submitted
         report.acknowledged = len(self.monitor.acknowledged)
+        report.reads = sum(operation.kind == "read" for operation in self.clients.history.operations)
         report.height = ledger.height
         report.windows = ledger.seq // self.plan.limits.window
         report.real_signatures = self.plan.real_signatures
@@ -380,6 +384,8 @@ class Simulation:
 
     def _observe(self, replica: SimulatedReplica) -> None:
         self.monitor.turn(replica)
+        if self.clients.history.answers:
+            self.clients.history.proceed()
         if self.watchers and replica.me not in self.monitor.faulty:
             for watcher in tuple(self.watchers):
                 if watcher in self.watchers:  # it may have gone by what another one did
