@@ -34,11 +34,11 @@ from grootboek.wire import (
     protocol_messages,
 )
 
-__all__ = ["Keys", "Signers", "VotingKey"]
+__all__ = ["Keys", "PrivateKey", "Signers"]
 
 
-class VotingKey(Protocol):
-    """What a voting key must do: ``_core.SigningKey`` does it, and so may a key that lies elsewhere."""
+class PrivateKey(Protocol):
+    """What signs: ``_core.SigningKey`` does it, and so may a key that lies elsewhere."""
 
     @property
     def public(self) -> bytes:
@@ -57,8 +57,8 @@ log = structlog.get_logger("grootboek.signers")
 class Keys(Struct, frozen=True):
     """The private keys of one replica that sign ledger values (transport keys live in the mesh)."""
 
-    voting: VotingKey
-    cosigning: SigningKey
+    voting: PrivateKey
+    cosigning: PrivateKey
     log: SigningKey
 
 

@@ -1,7 +1,7 @@
 """A transaction of one command under one key: what a replica itself submits, and simulated clients do."""
 
 from grootboek._core import command_root, digest
-from grootboek.node.signers import VotingKey
+from grootboek.node.signers import PrivateKey
 from grootboek.types import Chain, Millis
 from grootboek.wire import Command, Header, Transaction, encode, transaction_bytes
 
@@ -9,7 +9,7 @@ __all__ = ["transaction"]
 
 
 def transaction(
-    chain: Chain, key: VotingKey, nonce: int, command: Command, *, expiry: Millis, atomic: bool
+    chain: Chain, key: PrivateKey, nonce: int, command: Command, *, expiry: Millis, atomic: bool
 ) -> tuple[bytes, bytes]:
     """Its id and its framed bytes."""
     raw = encode(command)

@@ -5,7 +5,7 @@ Each statement is submitted as a transaction under the voting key until the log 
 expiry follow from the statement and the time, so that nothing here is random.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ from grootboek.ledger.founding import CONDUCT, members
 from grootboek.modules import conduct
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import EVIDENCE
-from grootboek.node.signers import VotingKey
+from grootboek.node.signers import PrivateKey
 from grootboek.node.submitting import transaction
 from grootboek.types import Genesis
 from grootboek.wire import Command, Evidence, encode
@@ -43,7 +43,7 @@ class Testimony:
     def __init__(
         self,
         genesis: Genesis,
-        voting: VotingKey,
+        voting: PrivateKey,
         ledger: Ledger,
         journal: Journal,
     ) -> None:
@@ -57,7 +57,7 @@ class Testimony:
         self._recorded = CONDUCT in genesis.modules
         self._listed: tuple[int, tuple[int, ...]] = (-1, ())
 
-    def enter(self, voting: VotingKey) -> None:
+    def enter(self, voting: PrivateKey) -> None:
         """Another epoch has begun, with this voting key: complaints of the old one are moot."""
         self._voting = voting
         self._pending = [item for item in self._pending if item.role is not None]
@@ -145,11 +145,11 @@ class Testimony:
 
     # --- hearing it ------------------------------------------------------------------------------
 
-    def listed(self) -> Iterator[Listed]:
+    def listed(self) -> Sequence[Listed]:
         """The replicas that are passed over as primaries, where a block has changed the list."""
         height, before = self._listed
-        if self._recorded and height != self._ledger.height:
-            now = conduct.passed_over(self._ledger.view(CONDUCT), self._epoch)
-            self._listed = (self._ledger.height, now)
-            if now != before:
-                yield Listed(now)
+        if not self._recorded or height == self._ledger.height:
+            return ()
+        now = conduct.passed_over(self._ledger.view(CONDUCT), self._epoch)
+        self._listed = (self._ledger.height, now)
+        return () if now == before else (Listed(now),)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from grootboek._core import SigningKey, digest
-from grootboek.node.signers import Keys, VotingKey
+from grootboek.node.signers import Keys, PrivateKey
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
@@ -24,7 +24,7 @@ def place_of(name: str) -> int:
     return int(name.removeprefix(_NAME))
 
 
-def keys_of(place: int, epoch: int = 0, voting: Callable[[bytes], VotingKey] = SigningKey) -> Keys:
+def keys_of(place: int, epoch: int = 0, voting: Callable[[bytes], PrivateKey] = SigningKey) -> Keys:
     """The keys of the replica at ``place``; its cosigning key is another in each epoch."""
     cosigning = ("replica", place, "cosigning", *((epoch,) if epoch else ()))
     return Keys(
@@ -34,7 +34,7 @@ def keys_of(place: int, epoch: int = 0, voting: Callable[[bytes], VotingKey] = S
     )
 
 
-def info_of(place: int, epoch: int = 0, voting: Callable[[bytes], VotingKey] = SigningKey) -> ReplicaInfo:
+def info_of(place: int, epoch: int = 0, voting: Callable[[bytes], PrivateKey] = SigningKey) -> ReplicaInfo:
     """How it presents itself; certificates are placeholders."""
     keys = keys_of(place, epoch, voting)
     placeholder = base64.b64encode(b"simulated").decode()
@@ -65,7 +65,7 @@ def found(
     *,
     limits: Limits | None = None,
     parties: Sequence[Party] = (),
-    voting: Callable[[bytes], VotingKey] = SigningKey,
+    voting: Callable[[bytes], PrivateKey] = SigningKey,
 ) -> tuple[Genesis, list[Keys]]:
     """The genesis of ``n`` replicas and their keys; ``voting`` makes a voting key from its seed.
 

@@ -14,7 +14,7 @@ from grootboek.ledger import Registry
 from grootboek.modules.replicas import Replicas
 from grootboek.node.gate import verify_replicas
 from grootboek.node.judging import judge_request
-from grootboek.node.signers import Keys, VotingKey
+from grootboek.node.signers import Keys
 from grootboek.simulation.byzantine import Liar, Lies
 from grootboek.simulation.clients import Clients
 from grootboek.simulation.disk import SimulatedDisk
@@ -112,8 +112,8 @@ class Simulation:
         parties = (governor(),) if Replicas.name in modules else ()
         self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=parties, voting=voting)
         keys = [keys_of(place, voting=voting) for place in range(plan.replicas + plan.spares)]
-        cheap = [key.voting for key in keys if isinstance(key.voting, CheapKey)]
-        verify = verify_replicas if real else CheapVerifier(cheap)
+        cheap = CheapVerifier(key.voting for key in keys if isinstance(key.voting, CheapKey))
+        verify = verify_replicas if real else cheap
         judge = judge_request if real else OneJudge(self.genesis)
         self.plan = plan
         self.weather = plan.weather
@@ -140,9 +140,12 @@ class Simulation:
             judge=judge,
         )
         self._keys = keys
-        self.replicas = [
-            self._make(i, key, keys_in=partial(_keys_in, i, voting)) for i, key in enumerate(keys)
-        ]
+
+        def keys_in(place: int, epoch: Epoch) -> Keys:
+            own = keys_of(place, epoch.number, voting)
+            return own if real else cheap.watch(own)
+
+        self.replicas = [self._make(i, key, keys_in=partial(keys_in, i)) for i, key in enumerate(keys)]
         self.twins: dict[int, SimulatedReplica] = {}
         """Second processes with the keys of a replica that counts in f."""
         self.watchers: list[Callable[[SimulatedReplica], None]] = []
@@ -394,7 +397,3 @@ class Simulation:
 
 def _as_it_is(_to: int, frame: Frame) -> list[tuple[int, Frame]]:
     return [(0, frame)]
-
-
-def _keys_in(place: int, voting: Callable[[bytes], VotingKey], epoch: Epoch) -> Keys:
-    return keys_of(place, epoch.number, voting)
