@@ -36,9 +36,9 @@ class TracedEngine(Engine):
     mention: Callable[[str], None]
     """Takes what is common."""
 
-    def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
+    def _admit(self, batch: TransactionBatch, origin: int, *, logged: bool = False) -> list[Event]:
         self.words.learn(batch)
-        return super()._admit(batch, origin)
+        return super()._admit(batch, origin, logged=logged)
 
     def _persist(self, effects: Sequence[Effect]) -> None:
         super()._persist(effects)

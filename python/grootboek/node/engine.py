@@ -83,6 +83,8 @@ KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
 """How much the journal grows before what is still needed is written again and the rest dropped."""
+_MESSAGES = (Envelope, Checkpoint, Status, Suspect)
+_JOURNALLED = (Persist, Remember)
 
 
 class Engine(Parts):
@@ -106,12 +108,19 @@ class Engine(Parts):
     def frames(self, arrived: Sequence[tuple[int, Frame]], now: int) -> Outbox:
         """Frames from authenticated peers, all but Batch (see ``body``)."""
         out = Outbox()
-        arrived = [item for item in arrived if not self._of_another_epoch(*item, out)]
-        messages = [item for item in arrived if isinstance(item[1], Envelope | Checkpoint | Status | Suspect)]
-        events = self.gate.events(messages, self.replica.settled)
+        messages: list[tuple[int, Frame]] = []
+        others: list[tuple[int, Frame]] = []
         for sender, frame in arrived:
+            if self._of_another_epoch(sender, frame, out):
+                continue
+            if isinstance(frame, _MESSAGES):
+                messages.append((sender, frame))
+            else:
+                others.append((sender, frame))
+        events = self.gate.events(messages, self.replica.settled)
+        for sender, frame in others:
             events += self._serve(sender, frame, out)
-        return self._turn(events, now, out)
+        return self._turn(events, now, out) if events or others else out
 
     def body(self, sender: int, batch: TransactionBatch, now: int) -> Outbox:
         """A batch from a peer, parsed, with every verdict good.
@@ -121,12 +130,13 @@ class Engine(Parts):
         """
         asked = self._wanted.pop(batch.digest, None) is not None
         within = self.bodies.within_quota(sender, len(batch.buffer), len(batch))
-        if not asked and (not within or self._logged(batch)):
+        logged = self._logged(batch)
+        if not asked and (logged or not within):
             self.counters.batches_refused += 1
             return Outbox()
         self.counters.batches_received += 1
         self.counters.transaction_signatures += len(batch)
-        return self._turn(self._admit(batch, sender), now, Outbox())
+        return self._turn(self._admit(batch, sender, logged=logged), now, Outbox())
 
     def submit(self, batch: TransactionBatch, now: int, done: Callable[[Request], None]) -> Outbox:
         """A client's request, parsed and judged; ``done`` is called when it can be answered."""
@@ -219,7 +229,8 @@ class Engine(Parts):
                 pending = []
             else:
                 self._testify(now)
-                queue += [*self.testimony.listed(), *self._cut(out)]
+                queue += self.testimony.listed()
+                queue += self._cut(out)
                 if not queue:
                     self.counters.view_changes += self.replica.view - view
                     self._close(out)
@@ -229,7 +240,7 @@ class Engine(Parts):
         """Journal all records, in order; one sync covers them."""
         due = False
         for effect in effects:
-            if isinstance(effect, Persist | Remember):
+            if isinstance(effect, _JOURNALLED):
                 if isinstance(effect.record, Amnesia):
                     self.signers.forget(effect.record)
                 self.journal.append(RECORD + encode(effect.record))
@@ -295,8 +306,10 @@ class Engine(Parts):
 
     def _close(self, out: Outbox) -> None:
         """Where the epoch is closed and that is certified: sync the log, then hand over."""
+        if not self.ledger.closed:
+            return
         certificate = self.ledger.certificate
-        if self.ledger.closed and certificate is not None and certificate.size == self.ledger.size:
+        if certificate is not None and certificate.size == self.ledger.size:
             out.opens = self.ledger.synced_size >= certificate.size
             out.sync = out.sync or not out.opens
 

@@ -158,11 +158,10 @@ class Parts:
             self.replica.done.pop(digest, None)
         self._wanted = {digest: tries for digest, tries in self._wanted.items() if digest in named}
 
-    def _admit(self, batch: TransactionBatch, origin: int) -> list[Event]:
+    def _admit(self, batch: TransactionBatch, origin: int, *, logged: bool = False) -> list[Event]:
         """Hold a body and journal it, so that it is durable before any vote that names it."""
         if self.bodies.add(batch, origin):
             self.journal.append(body_record(batch, origin))
-        logged = origin != self.me and self._logged(batch)
         if logged:
             self.bodies.executed([batch.digest], self.ledger.seq)
         return [self._submitted(batch, origin, logged=logged)]
@@ -181,6 +180,8 @@ class Parts:
 
     def _cut(self, out: Outbox) -> list[Event]:
         """Disseminate a batch of our own where it is time for one."""
+        if not self.intake.pool:
+            return []
         outstanding = self.bodies.outstanding(self.me)
         batch = self.intake.cut(prompt=outstanding < PROMPT_BATCHES) if outstanding < OWN_BATCHES else None
         if batch is None:
