@@ -12,6 +12,7 @@ number: 32 | epoch, view, sequence number, log size: 8 each | digest of all this
 has signed (``guard``), or all ones where that is not known.
 """
 
+import struct
 from typing import Final
 
 from msgspec import Struct
@@ -35,9 +36,9 @@ _GROUP: Final = b"grootboek/1 journal\n"
 _SLOT: Final = b"grootboek/1 marker\n\n"
 _DIGEST_BYTES: Final = 32
 _HEAD_BYTES: Final = len(_GROUP) + 8 + 4 + _DIGEST_BYTES
-_SLOT_FIELDS: Final = len(_SLOT) + 8 + 8 + _DIGEST_BYTES
-_HIGH_BYTES: Final = 4 * 8
-_UNKNOWN: Final = b"\xff" * _HIGH_BYTES
+_HIGH: Final = struct.Struct(">4Q")
+_UNKNOWN: Final = b"\xff" * _HIGH.size
+_FIELDS: Final = struct.Struct(f">{len(_SLOT)}sQQ{_DIGEST_BYTES}s{_HIGH.size}s")
 SLOT_BYTES: Final = 4096
 
 
@@ -70,9 +71,8 @@ EMPTY: Final = Mark(number=0, digest=bytes(_DIGEST_BYTES), first=1, high=NOTHING
 
 def encode_group(number: int, previous: bytes, records: list[bytes]) -> tuple[bytes, bytes]:
     """The bytes of a group of ``records`` that follows the group with digest ``previous``: digest, bytes."""
-    framed = [part for record in records for part in (len(record).to_bytes(4, "big"), record)]
-    size = sum(map(len, framed))
-    body = b"".join([_GROUP, number.to_bytes(8, "big"), size.to_bytes(4, "big"), previous, *framed])
+    payload = b"".join([part for record in records for part in (len(record).to_bytes(4, "big"), record)])
+    body = b"".join([_GROUP, number.to_bytes(8, "big"), len(payload).to_bytes(4, "big"), previous, payload])
     checksum = digest(body)
     return checksum, body + checksum
 
@@ -110,24 +110,16 @@ def split_records(payload: bytes) -> list[bytes]:
 
 def encode_slot(mark: Mark) -> bytes:
     """One slot of the marker."""
-    fields = _SLOT + mark.number.to_bytes(8, "big") + mark.first.to_bytes(8, "big") + mark.digest
-    fields += _UNKNOWN if mark.high is None else _high_bytes(mark.high)
+    high = mark.high
+    signed = _UNKNOWN if high is None else _HIGH.pack(high.epoch, high.view, high.seq, high.size)
+    fields = _FIELDS.pack(_SLOT, mark.number, mark.first, mark.digest, signed)
     return (fields + digest(fields)).ljust(SLOT_BYTES, b"\0")
 
 
 def decode_slot(slot: bytes) -> Mark | None:
     """What a slot says; None unless it is whole."""
-    number, first = slot[len(_SLOT) :][:8], slot[len(_SLOT) + 8 :][:8]
-    last = slot[len(_SLOT) + 16 : _SLOT_FIELDS]
-    high = _high_in(slot[_SLOT_FIELDS : _SLOT_FIELDS + _HIGH_BYTES])
-    mark = Mark(int.from_bytes(number, "big"), last, int.from_bytes(first, "big"), high)
-    return mark if len(last) == _DIGEST_BYTES and encode_slot(mark) == slot else None
-
-
-def _high_bytes(high: High) -> bytes:
-    return b"".join(number.to_bytes(8, "big") for number in (high.epoch, high.view, high.seq, high.size))
-
-
-def _high_in(data: bytes) -> High | None:
-    epoch, view, seq, size = (int.from_bytes(data[at : at + 8], "big") for at in range(0, _HIGH_BYTES, 8))
-    return None if data == _UNKNOWN else High(epoch, view, seq, size)
+    if len(slot) != SLOT_BYTES:
+        return None
+    _, number, first, last, signed = _FIELDS.unpack_from(slot)
+    mark = Mark(number, last, first, None if signed == _UNKNOWN else High(*_HIGH.unpack(signed)))
+    return mark if encode_slot(mark) == slot else None

@@ -67,17 +67,17 @@ class Guard:
 
     def refuses(self, payload: bytes) -> Refusal | None:
         """Judge a protocol message; None: it may be signed, and counts as signed from now on."""
-        message = _message(payload)
-        refusal = self._judge(message, digest(payload))
+        message, checksum = _message(payload), digest(payload)
+        refusal = self._judge(message, checksum)
         if refusal is None:
-            self._take(message, payload)
+            self._take(message, checksum)
         return refusal
 
     def recall(self, signed: Signed) -> None:
         """The journal shows what was signed before a restart, in the order it was signed."""
         message = _message(signed.payload)
         if message.view >= self.high.view:
-            self._take(message, signed.payload)
+            self._take(message, digest(signed.payload))
 
     def settle(self, seq: int) -> None:
         """The journal says nothing any more of numbers up to ``seq``: unless it was recalled, forgotten."""
@@ -115,19 +115,19 @@ class Guard:
             return None if known == checksum else Refusal.CONTRADICTION
         return None if exact else Refusal.FORGOTTEN
 
-    def _take(self, message: ProtocolMessage, payload: bytes) -> None:
+    def _take(self, message: ProtocolMessage, checksum: bytes) -> None:
         if message.view > self.high.view:
             self._enter()
         seq = 0
         if isinstance(message, PrePrepare | Prepare | Commit):
             seq = message.seq
-            self._votes.setdefault(seq, {})[type(message)] = digest(payload)
+            self._votes.setdefault(seq, {})[type(message)] = checksum
             if len(self._votes) > self._keep:
                 lowest = min(self._votes)
                 del self._votes[lowest]
                 self._floor = max(self._floor, lowest)
         else:
-            self._moves[type(message)] = digest(payload)
+            self._moves[type(message)] = checksum
         high = self.high
         if message.view > high.view or seq > high.seq:
             self.high = High(high.epoch, message.view, max(high.seq, seq), high.size)

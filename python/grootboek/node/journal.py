@@ -181,8 +181,9 @@ class Journal:
         segment = max(self._segments, default=number)
         if self._segments.get(segment, 0) >= SEGMENT_BYTES:
             segment = number
-        self._disk.append(_name(segment), data)
-        self._disk.sync(_name(segment))
+        name = _name(segment)
+        self._disk.append(name, data)
+        self._disk.sync(name)
         self._segments[segment] = self._segments.get(segment, 0) + len(data)
         self._mark = Mark(number, checksum, self._wanted_first, self.high)
         self._write_mark()
