@@ -109,7 +109,7 @@ class Quorum(Struct, frozen=True):
         return lowest[self.quorum - 1] if len(lowest) >= self.quorum else None
 
 
-class Chain(Struct, frozen=True):
+class Chain(Struct, frozen=True, dict=True):
     """Which ledger a signed or hashed value belongs to."""
 
     name: str
@@ -121,7 +121,7 @@ class Chain(Struct, frozen=True):
         """The chain id that each transaction carries."""
         return self.digest[:CHAIN_BYTES]
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """The origin line of the log's checkpoints (C2SP tlog-checkpoint)."""
         return f"{self.name}/{self.id.hex()}"

@@ -436,8 +436,12 @@ def block_of(certificate: Certificate) -> BlockEntry:
     return decode_block(certificate.block)
 
 
+@lru_cache(maxsize=64)
 def decode_block(entry: bytes) -> BlockEntry:
-    """A block entry from its log form, type byte included; raises BadFrame."""
+    """A block entry from its log form, type byte included; raises BadFrame.
+
+    Each replica tells the same one with its cosignature, and certificates hold it: those at hand are kept.
+    """
     if entry[:1] != BLOCK_ENTRY:
         raise BadFrame("not a block entry")
     return decode(block_entries, entry[1:])

@@ -132,7 +132,7 @@ class EntryLog:
             del self._new_rows[:count]
             self._rows_written = full
         if self.mark is None or self.mark.size < size:
-            self.mark = Mark(size, self.root(size), self.position(size))
+            self.mark = Mark(size, self.root(size), self.position(size, since=self.mark))
             self.files.set_mark(self.mark)
 
     def truncate(self, size: int) -> None:
@@ -149,15 +149,25 @@ class EntryLog:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def position(self, index: int) -> int:
-        """The position of the entry at ``index``, or the end of the log. Raises Damaged."""
-        start = self.files.bundle_start(index // BUNDLE)
-        if index % BUNDLE:
-            ends = list(islice(ends_of(self.bundle(index // BUNDLE)), index % BUNDLE))
-            if len(ends) < index % BUNDLE:
+    def position(self, index: int, since: Mark | None = None) -> int:
+        """The position of the entry at ``index``, or the end of the log. Raises Damaged.
+
+        It is counted from the start of its bundle, or from ``since`` where that is nearer.
+        """
+        bundle = index // BUNDLE
+        first, start = bundle * BUNDLE, self.files.bundle_start(bundle)
+        if since is not None and first < since.size <= index:
+            first, start = since.size, since.end
+        if first < index:
+            ends = list(islice(ends_of(self.files.read(start, self._end_of(bundle))), index - first))
+            if len(ends) < index - first:
                 raise Damaged("the entries are not framed as they were", where=self.files.place(start))
             start += ends[-1]
         return start
+
+    def _end_of(self, bundle: int) -> int:
+        """Where a bundle ends, as far as it is there."""
+        return self.files.ends[bundle] if bundle < len(self.files.ends) else self.files.length
 
     @property
     def tail_bytes(self) -> int:
@@ -176,9 +186,7 @@ class EntryLog:
 
     def bundle(self, bundle: int) -> bytes:
         """The framed entries of a bundle, as far as they are there."""
-        files = self.files
-        end = files.ends[bundle] if bundle < len(files.ends) else files.length
-        return files.read(files.bundle_start(bundle), end)
+        return self.files.read(self.files.bundle_start(bundle), self._end_of(bundle))
 
     def slice(self, start: int, end: int) -> bytes:
         """The entries [start, end), framed."""
