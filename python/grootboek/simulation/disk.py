@@ -86,7 +86,7 @@ class SimulatedDisk:
         """See Disk. A full disk takes the part that fits, then refuses."""
         self._change(name)
         fits = self._take_space(len(data))
-        file = self._files.setdefault(name, _File())
+        file = self._file(name)
         file.change(len(file.now), data[:fits])
         if fits < len(data):
             raise StorageError("No space left on device", where=name)
@@ -95,7 +95,7 @@ class SimulatedDisk:
         """See Disk."""
         self._change(name)
         self.bytes_written += len(data)
-        self._files.setdefault(name, _File()).change(offset, data)
+        self._file(name).change(offset, data)
 
     def sync(self, name: str) -> None:
         """See Disk."""
@@ -103,7 +103,7 @@ class SimulatedDisk:
         self.syncs += 1
         if self.fail_syncs:
             raise StorageError("Input/output error", where=name)
-        self._files.setdefault(name, _File()).sync()
+        self._file(name).sync()
 
     def write(self, name: str, data: bytes) -> None:
         """See Disk."""
@@ -111,7 +111,7 @@ class SimulatedDisk:
         self.syncs += 1
         if self._take_space(len(data)) < len(data):
             raise StorageError("No space left on device", where=name)
-        self._files.setdefault(name, _File()).replace(data)
+        self._file(name).replace(data)
 
     def read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
         """See Disk."""
@@ -190,6 +190,12 @@ class SimulatedDisk:
     def files(self) -> dict[str, bytes]:
         """All files as a reader sees them now."""
         return {name: bytes(file.now) for name, file in sorted(self._files.items())}
+
+    def _file(self, name: str) -> _File:
+        file = self._files.get(name)
+        if file is None:
+            file = self._files[name] = _File()
+        return file
 
     def _change(self, name: str) -> None:
         if self.fail_after is not None:

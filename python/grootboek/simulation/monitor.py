@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from grootboek.errors import GrootboekError
 from grootboek.ledger.reading import Head
 from grootboek.node.intake import Request
@@ -35,12 +33,6 @@ class Violation(GrootboekError):
     fix = "Run the same seed again; the protocol, the ledger or the simulator has a defect."
 
 
-class _Block(Struct, frozen=True):
-    seq: int
-    size: int
-    root: bytes
-
-
 class Monitor:
     """Compares replicas with each other, with their own past and with what clients were told."""
 
@@ -51,7 +43,8 @@ class Monitor:
         """Replicas that lie, or forgot: nothing is expected of them."""
         self.wiped: set[int] = set()
         """Replicas that have lost all memory: what they said before, nobody may know."""
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, Head] = {}
+        """What was first told of each height."""
         self._highest: dict[int, int] = {}
         """The highest view of each epoch that a correct replica has been in, or has asked for."""
         self._heads: dict[int, Head] = {}
@@ -65,19 +58,25 @@ class Monitor:
         """PS1 and PS5: one history, whichever replica tells it; PS10: the view never goes back;
         PL3: f liars move nobody to a view that no correct replica has asked for.
         """
-        if replica.me in self.faulty:
+        me, engine = replica.me, replica.engine
+        if me in self.faulty:
             return
-        ledger = replica.engine.ledger
-        if ledger.height and ledger.head is not self._heads.get(replica.me):
-            self._heads[replica.me] = ledger.head
-            mine = _Block(ledger.seq, ledger.size, ledger.root)
-            if self._blocks.setdefault(ledger.height, mine) != mine:
-                raise Violation(f"PS1: replica {replica.me} has another block {ledger.height}")
-        if replica.engine.signers.refused:
-            raise Violation(f"PS4: replica {replica.me} would have contradicted itself but for its guard")
-        if replica.engine.replica.learning and not (replica.forgetful or replica.flipped):
-            raise Violation(f"PL1: replica {replica.me} believes to have forgotten what it has not")
-        view = (replica.engine.epoch.number, replica.engine.replica.view)
+        if engine.ledger.head is not self._heads.get(me):
+            self._moved(me, engine.ledger.head)
+        if engine.signers.refused:
+            raise Violation(f"PS4: replica {me} would have contradicted itself but for its guard")
+        if engine.replica.learning and not (replica.forgetful or replica.flipped):
+            raise Violation(f"PL1: replica {me} believes to have forgotten what it has not")
+        view = (engine.epoch.number, engine.replica.view)
+        if view != self._views.get((me, replica.boots)):
+            self._changed_view(replica, view)
+
+    def _moved(self, me: int, head: Head) -> None:
+        self._heads[me] = head
+        if head.height and self._blocks.setdefault(head.height, head) != head:
+            raise Violation(f"PS1: replica {me} has another block {head.height}")
+
+    def _changed_view(self, replica: SimulatedReplica, view: tuple[int, int]) -> None:
         highest = self._highest.get(view[0], 0)
         if view[1] > highest + replica.engine.epoch.quorum.weak:
             raise Violation(f"PL3: replica {replica.me} went to view {view}, which no correct one asked for")

@@ -4,7 +4,6 @@ garbled or cut off.
 
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
@@ -81,25 +80,27 @@ class Network:
         """One frame on its way."""
         self.sent += 1
         weather = self.weather
-        if not self.reachable(sender, to) or self._chance(weather.loss):
+        path = self._paths.get((sender, to))
+        if (path is not None and path.cut) or (weather.loss and self._chance(weather.loss)):
             self.lost += 1
             return
         letter = self._sealed(frame, later=sender in self.later)
-        for _ in range(2 if self._chance(weather.duplicate) else 1):
-            self._heap.after(
-                self._delay(sender, to, letter), partial(self._arrive, to, sender, self._carried(letter))
-            )
+        for _ in range(2 if weather.duplicate and self._chance(weather.duplicate) else 1):
+            delay = self._delay(weather)
+            if path is not None and (path.extra_us or path.bytes_per_second):
+                delay += self._held_up(path, len(letter.data))
+            carried = self._garbled(letter) if weather.garbled else letter
+            self._heap.after(delay, partial(self._arrive, to, sender, carried))
 
     def _chance(self, thousandths: int) -> bool:
-        return thousandths > 0 and self._rng.random() * 1_000 < thousandths
+        return self._rng.random() * 1_000 < thousandths
 
-    def _delay(self, sender: int, to: int, letter: "_Letter") -> int:
-        weather = self.weather
+    def _delay(self, weather: Weather) -> int:
         spread = weather.delay_max - weather.delay_min
         delay = weather.delay_min + int(self._rng.random() * spread)
-        if self._chance(weather.late):
+        if weather.late and self._chance(weather.late):
             delay += self._rng.randrange(100 * weather.delay_max)
-        return delay + self._held_up(sender, to, len(letter.data))
+        return delay
 
     def _sealed(self, frame: Frame, *, later: bool) -> "_Letter":
         """Encoded once, to however many it goes."""
@@ -109,13 +110,10 @@ class Network:
             self._last = (frame, _Letter(encode(frame)))
         return self._last[1]
 
-    def _carried(self, letter: "_Letter") -> "_Letter":
+    def _garbled(self, letter: "_Letter") -> "_Letter":
         return _Letter(_garble(letter.data, self._rng)) if self._chance(self.weather.garbled) else letter
 
-    def _held_up(self, sender: int, to: int, size: int) -> int:
-        path = self._paths.get((sender, to))
-        if path is None:
-            return 0
+    def _held_up(self, path: Path, size: int) -> int:
         if not path.bytes_per_second:
             return path.extra_us
         now = self._heap.now_us
@@ -144,9 +142,16 @@ class _Letter:
         """The frame in it; None where there is none."""
         if not self._opened:
             self._opened = True
-            with suppress(BadFrame):
-                self._frame = decode(frames, self.data)
+            self._frame = _frame_in(self.data)
         return self._frame
+
+
+def _frame_in(data: bytes) -> Frame | None:
+    try:
+        frame: Frame = decode(frames, data)
+    except BadFrame:
+        return None
+    return frame
 
 
 def _later_version(data: bytes, rng: random.Random) -> bytes:

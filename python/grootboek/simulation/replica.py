@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Hashable, Iterable
-from contextlib import nullcontext
 from functools import partial
 from typing import ClassVar
 
@@ -126,6 +125,7 @@ class SimulatedReplica:
                 raise
             self.damaged = True
             return
+        self._sit_down()
         self.alive = True
         self.boots += 1
         self._timers = {}
@@ -213,17 +213,19 @@ class SimulatedReplica:
         index = epoch.index(name_of(self.me))
         return epoch.quorum.n if index is None else index, self._keys_in(epoch)
 
+    def _sit_down(self) -> None:
+        """Note where in the network the replicas of this epoch are, by their indexes."""
+        self._places = [place_of(replica.name) for replica in self.engine.epoch.replicas]
+        self._indexes = {place: index for index, place in enumerate(self._places)}
+
     def _index(self, place: int) -> int:
         """The index, in this replica's epoch, of the one at a place of the network: n and above observe."""
-        epoch = self.engine.epoch
-        index = epoch.index(name_of(place))
-        return epoch.quorum.n + place if index is None else index
+        return self._indexes.get(place, len(self._places) + place)
 
     def _place(self, index: int) -> int:
         """The way back."""
-        epoch = self.engine.epoch
-        n = epoch.quorum.n
-        return place_of(epoch.replicas[index].name) if index < n else index - n
+        n = len(self._places)
+        return self._places[index] if index < n else index - n
 
     def turn(self, action: Callable[[int], Outbox]) -> None:
         """One turn of the engine, unless the process is stopped or gone."""
@@ -233,8 +235,7 @@ class SimulatedReplica:
             self._paused.append(action)
             return
         try:
-            with self.shortage or nullcontext():
-                out = action(self.clock.now_ms)
+            out = action(self.clock.now_ms) if self.shortage is None else self._short(self.shortage, action)
         except StorageError:
             self._end()
         except (MemoryError, CommandFailed):
@@ -250,10 +251,14 @@ class SimulatedReplica:
         else:
             self._do(out)
 
+    def _short(self, shortage: Shortage, action: Callable[[int], Outbox]) -> Outbox:
+        with shortage:
+            return action(self.clock.now_ms)
+
     def _do(self, out: Outbox) -> None:
         for to, frame in out.frames:
-            for index in range(self.engine.epoch.quorum.n) if to is None else (to,):
-                if (place := self._place(index)) != self.me:
+            for place in self._places if to is None else (self._place(to),):
+                if place != self.me:
                     self._say(place, frame)
         for timer, delay in out.timers:
             self._set(timer, delay)
@@ -262,13 +267,17 @@ class SimulatedReplica:
             self._heap.after(SYNC_US, lambda: self._sync(boot, flush=out.flush))
         self._observe(self)
         if out.opens:
-            self.turn(self.engine.open_epoch)
+            self.turn(self._open_epoch)
             for index in self.engine.replica.peers:
                 self.turn(partial(self.engine.connected, index))
 
+    def _open_epoch(self, now: int) -> Outbox:
+        out = self.engine.open_epoch(now)
+        self._sit_down()
+        return out
+
     def _say(self, peer: int, frame: Frame) -> None:
-        said = [(0, frame)] if self.liar is None else self.liar(peer, frame)
-        for held_us, one in said:
+        for held_us, one in ((0, frame),) if self.liar is None else self.liar(peer, frame):
             if delay := self.slow_us + held_us:
                 self._heap.after(delay, partial(self._send, self.me, peer, one))
             else:
