@@ -15,7 +15,7 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, Self
 
 from grootboek.network.addresses import split_address
@@ -24,7 +24,7 @@ __all__ = ["Pair", "Path", "Proxy", "source_of"]
 
 Pair = tuple[int, int]
 """From one replica to another."""
-Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 RETRANSMISSION_SECONDS: Final = 0.2
 """What a lost packet costs: the least retransmission time of Linux."""
@@ -74,8 +74,9 @@ class Path:
 class Proxy:
     """Listens for each replica, and connects to where it really listens."""
 
-    def __init__(self, addresses: Sequence[str], targets: Sequence[str], rng: random.Random) -> None:
+    def __init__(self, addresses: Sequence[str], targets: Sequence[str], seed: int = 0) -> None:
         """``addresses``: those of the genesis file, by replica; ``targets``: where the replicas listen."""
+        rng = random.Random(seed)
         self._addresses = [split_address(text) for text in addresses]
         self._targets = [split_address(text) for text in targets]
         replicas = range(len(addresses))
@@ -116,37 +117,32 @@ class Proxy:
     # --- connections -----------------------------------------------------------------------------
 
     def _accepting(self, target: int) -> Accept:
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            dialler = self._diallers[writer.get_extra_info("peername")[0]]
-            task = asyncio.current_task()
-            assert task is not None
-            self._connections[task] = (dialler, target)
-            try:
-                await self._relay((dialler, target), reader, writer)
-            finally:
-                del self._connections[task]
-                await _reset(writer)
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            pair = self._diallers[writer.get_extra_info("peername")[0]], target
+            task = asyncio.create_task(self._relay(pair, reader, writer))
+            self._connections[task] = pair
+            task.add_done_callback(self._connections.pop)
 
         return accept
 
     async def _relay(self, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry both directions until one side is gone, and the other has been told."""
         there, back = self.paths[pair], self.paths[pair[::-1]]
-        await there.passable.wait()
-        await back.passable.wait()
-        try:
-            far_reader, far_writer = await asyncio.open_connection(*self._targets[pair[1]])
-        except OSError:
-            return  # it is down
-        pumps = [
-            asyncio.create_task(_pump(reader, far_writer, there)),
-            asyncio.create_task(_pump(far_reader, writer, back)),
-        ]
-        try:
+        async with contextlib.AsyncExitStack() as ends:
+            ends.push_async_callback(_reset, writer)
+            await there.passable.wait()
+            await back.passable.wait()
+            try:
+                far_reader, far_writer = await asyncio.open_connection(*self._targets[pair[1]])
+            except OSError:
+                return  # it is down
+            ends.push_async_callback(_reset, far_writer)
+            pumps = [
+                asyncio.create_task(_pump(reader, far_writer, there)),
+                asyncio.create_task(_pump(far_reader, writer, back)),
+            ]
+            ends.push_async_callback(_end, pumps)
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await _end(pumps)
-            await _reset(far_writer)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
