@@ -134,10 +134,15 @@ class Field:
         return {answer.replica: answer for answer in answers if isinstance(answer, NodeStatus)}
 
     async def primary(self) -> int:
-        """Of the latest view that a daemon says it takes part in."""
-        found = (await self.statuses()).values()
-        latest = max(found, key=lambda one: (one.active, one.view))
-        return self.net.genesis.replica_index(latest.primary)
+        """That of the latest view that a daemon says it takes part in."""
+        return self.net.genesis.replica_index((await self._latest()).primary)
+
+    async def view(self) -> int:
+        """The latest that a daemon says it takes part in."""
+        return (await self._latest()).view
+
+    async def _latest(self) -> NodeStatus:
+        return max((await self.statuses()).values(), key=lambda one: (one.active, one.view))
 
     async def restart(self, k: int) -> None:
         """Start a daemon, and wait until it takes part."""
