@@ -56,7 +56,8 @@ def daemon(net: Localnet, library: Path, faults: Path) -> Iterator[subprocess.Po
     """Replica 0 on a disk of ours; what it says goes to ``faults/said``."""
     net.stop([0])
     config = net.replica_folder(0) / "config.toml"
-    env = {**os.environ, "LD_PRELOAD": str(library), "DISK_FAULTS": str(faults)}
+    folder = net.replica_folder(0).resolve()
+    env = {**os.environ, "LD_PRELOAD": str(library), "DISK_FAULTS": str(faults), "DISK": str(folder)}
     with (faults / "said").open("wb") as said:
         process = subprocess.Popen([*GROOTBOEK, "start", "--config", str(config)], stderr=said, env=env)
     try:

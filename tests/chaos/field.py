@@ -28,6 +28,7 @@ MODULES = ["parties", "records", "welfare", "conduct"]
 PATIENCE_SECONDS = 60.0
 """How long anything may take that must happen."""
 POLL_SECONDS = 0.05
+ANSWER_SECONDS = 2.0
 _began = time.monotonic()
 
 
@@ -66,8 +67,12 @@ class FaultyNet(Localnet):
 
     def _environment(self, k: int) -> dict[str, str]:
         faults = self._faults(k)
-        ours = {"DISK_FAULTS": str(faults), "CLOCK_OFFSET": str(faults / "clock")}
-        return super()._environment(k) | ours | {"LD_PRELOAD": self._libraries}
+        return super()._environment(k) | {
+            "LD_PRELOAD": self._libraries,
+            "DISK": str(self.replica_folder(k).resolve()),
+            "DISK_FAULTS": str(faults),
+            "CLOCK_OFFSET": str(faults / "clock"),
+        }
 
     @contextlib.contextmanager
     def clock_off(self, k: int, seconds: int) -> Iterator[None]:
@@ -128,9 +133,10 @@ class Field:
         return unlock(self.net.folder / "keys" / who, None, Identity).key
 
     async def statuses(self) -> dict[int, NodeStatus]:
-        """Of those that answer."""
-        async with self.client(timeout=2) as client:
-            answers = (await client.status()).values()
+        """Of those that answer soon."""
+        async with self.client() as client:
+            asked = [asyncio.wait_for(client.status_of(r), ANSWER_SECONDS) for r in self.net.genesis.replicas]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
         return {answer.replica: answer for answer in answers if isinstance(answer, NodeStatus)}
 
     async def primary(self) -> int:

@@ -44,6 +44,7 @@ class Nemesis:
         """Faults between replicas."""
         return (
             self.halves,
+            self.one_path,
             self.one_alone,
             self.primary_alone,
             self.deaf,
@@ -89,6 +90,13 @@ class Nemesis:
         some = self._network_rng.sample(REPLICAS, 2)
         async with self._paths.changed(_between(some), cut=True):
             yield f"{some} and the others do not hear each other"
+
+    @contextlib.asynccontextmanager
+    async def one_path(self) -> AsyncIterator[str]:
+        """Two that everybody else hears."""
+        a, b = self._network_rng.sample(REPLICAS, 2)
+        async with self._paths.changed([(a, b), (b, a)], cut=True):
+            yield f"{a} and {b} do not hear each other"
 
     @contextlib.asynccontextmanager
     async def one_alone(self) -> AsyncIterator[str]:
@@ -197,20 +205,27 @@ class Nemesis:
 
     @contextlib.asynccontextmanager
     async def disk_full(self) -> AsyncIterator[str]:
-        """The daemon says so and ends; it is started again when there is room."""
+        """The daemon says so and ends, as does the next that is started; it goes on when there is room."""
         one = self._replica_rng.choice(REPLICAS)
-        before = len(self._net.last_words(one))
+        with self._net.full_disk(one):
+            said = await self._ended(one)
+            yield f"{one} has ended: {said}"
+            self._net.launch([one])
+            await self._ended(one)
+        await self._field.restart(one)
+
+    async def _ended(self, one: int) -> str:
+        """Wait for a daemon to end on its full disk: its reason."""
 
         async def ended() -> bool:
             return self._net.pid(one) is None
 
-        with self._net.full_disk(one):
-            took = await until(f"{one} ends on its full disk", ended)
-            (said,) = self._net.last_words(one)[before:]
-            assert said["code"] == "GB-6001"
-            assert "No space left on device" in said["reason"]
-            yield f"{one} has ended after {took:.1f} s: {said['reason']}"
-        await self._field.restart(one)
+        before = len(self._net.last_words(one))
+        await until(f"{one} ends on its full disk", ended)
+        (said,) = self._net.last_words(one)[before:]
+        assert said["code"] == "GB-6001"
+        assert "No space left on device" in said["reason"]
+        return said["reason"]
 
 
 def _between(some: Iterable[int]) -> list[Pair]:
