@@ -95,6 +95,7 @@ class Proxy:
         for server in self._servers:
             server.close()
         await _end(list(self._connections))
+        await asyncio.sleep(0)  # aborted transports close when the loop comes round
 
     @contextlib.asynccontextmanager
     async def changed(self, pairs: Iterable[Pair], **changes: float) -> AsyncIterator[None]:
@@ -121,28 +122,33 @@ class Proxy:
             pair = self._diallers[writer.get_extra_info("peername")[0]], target
             task = asyncio.create_task(self._relay(pair, reader, writer))
             self._connections[task] = pair
-            task.add_done_callback(self._connections.pop)
+            task.add_done_callback(lambda done: self._over(done, writer))
 
         return accept
+
+    def _over(self, task: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        """A connection is over, perhaps before anything was done for it."""
+        del self._connections[task]
+        _reset(writer)
 
     async def _relay(self, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry both directions until one side is gone, and the other has been told."""
         there, back = self.paths[pair], self.paths[pair[::-1]]
-        async with contextlib.AsyncExitStack() as ends:
-            ends.push_async_callback(_reset, writer)
-            await there.passable.wait()
-            await back.passable.wait()
-            try:
-                far_reader, far_writer = await asyncio.open_connection(*self._targets[pair[1]])
-            except OSError:
-                return  # it is down
-            ends.push_async_callback(_reset, far_writer)
-            pumps = [
-                asyncio.create_task(_pump(reader, far_writer, there)),
-                asyncio.create_task(_pump(far_reader, writer, back)),
-            ]
-            ends.push_async_callback(_end, pumps)
+        await there.passable.wait()
+        await back.passable.wait()
+        try:
+            far_reader, far_writer = await asyncio.open_connection(*self._targets[pair[1]])
+        except OSError:
+            return  # it is down
+        pumps = [
+            asyncio.create_task(_pump(reader, far_writer, there)),
+            asyncio.create_task(_pump(far_reader, writer, back)),
+        ]
+        try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            _reset(far_writer)
+            await _end(pumps)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: Path) -> None:
@@ -189,12 +195,10 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _reset(writer: asyncio.StreamWriter) -> None:
+def _reset(writer: asyncio.StreamWriter) -> None:
     """Close at once, with RST where the other side is still there."""
     sock: socket.socket | None = writer.get_extra_info("socket")
     if sock is not None:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()

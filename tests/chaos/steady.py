@@ -34,7 +34,7 @@ class Steady:
         clients = [asyncio.create_task(self._client(node)) for node in self._nodes]
 
         async def warm() -> bool:
-            return self.acknowledged > 2 * len(clients)
+            return self.acknowledged > len(clients)
 
         try:
             await until("the clients get answers", warm)
