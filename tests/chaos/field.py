@@ -134,9 +134,8 @@ class Field:
 
     async def statuses(self) -> dict[int, NodeStatus]:
         """Of those that answer soon."""
-        async with self.client() as client:
-            asked = [asyncio.wait_for(client.status_of(r), ANSWER_SECONDS) for r in self.net.genesis.replicas]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
+        async with self.client(timeout=ANSWER_SECONDS) as client:
+            answers = (await client.status()).values()
         return {answer.replica: answer for answer in answers if isinstance(answer, NodeStatus)}
 
     async def primary(self) -> int:
