@@ -42,7 +42,7 @@ class Flood:
         self._requests = requests_of(transactions(genesis, count * IN_REQUEST, 1, expiry), IN_REQUEST)
 
     async def run(self) -> None:
-        """Send all, to all nodes in turn, and wait for the answers."""
+        """Send all, signed before, to all nodes in turn, and wait for the answers."""
         try:
             async with asyncio.TaskGroup() as group:
                 for request, node in zip(self._requests, itertools.cycle(self._nodes.all), strict=False):
@@ -62,16 +62,16 @@ class Flood:
 async def test_a_flood_leaves_the_others_their_share(
     tmp_path: Path, libraries: list[Path], seconds: int
 ) -> None:
-    async with (
-        field(tmp_path / "net", libraries, LIMITS) as here,
-        here.proxy.changed(here.proxy.paths, delay=DELAY_SECONDS),
-        Steady(here, REPLICAS, clients=CLIENTS, think=4.0).under_way() as others,
-    ):
-        calm = await others.rate(seconds, "without a flood")
+    async with field(tmp_path / "net", libraries, LIMITS) as here:
         flood = Flood(here.net.genesis, seconds)
-        flooding = asyncio.create_task(flood.run())
-        flooded = await others.rate(seconds, "with a flood")
-        await flooding
+        async with (
+            here.proxy.changed(here.proxy.paths, delay=DELAY_SECONDS),
+            Steady(here, REPLICAS, clients=CLIENTS, think=4.0).under_way() as others,
+        ):
+            calm = await others.rate(seconds, "without a flood")
+            flooding = asyncio.create_task(flood.run())
+            flooded = await others.rate(seconds, "with a flood")
+            await flooding
     say(f"the flood: {dict(flood.seen)}")
     assert set(flood.seen) == {"applied", PoolFull.code}
     quota = (flood.seen["applied"] / seconds + flooded) / (CLIENTS + 1)
