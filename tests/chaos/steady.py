@@ -1,8 +1,12 @@
-"""Clients that submit one transaction after the other with a pause between, each with a key of its own."""
+"""Clients that submit at a steady pace, each with a key of its own and one transaction at a time.
+
+Each has moments of its own, one in every so many seconds, spread evenly over all clients. A client that still
+waits for an answer lets a moment pass. So how busy the machine is changes no rate; answers that come later
+than the next moment show, as do those that never come.
+"""
 
 import asyncio
 import contextlib
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,20 +22,18 @@ __all__ = ["Steady"]
 class Steady:
     """What they got."""
 
-    def __init__(self, field: Field, nodes: Sequence[int], *, clients: int, think: float) -> None:
-        """Each client uses one of ``nodes``, and waits ``think`` seconds after each answer: so many that the
-        machine is far from busy, and so few that slow answers show.
-        """
+    def __init__(self, field: Field, nodes: Sequence[int], *, clients: int, every: float) -> None:
+        """Each client uses one of ``nodes`` and has a moment ``every`` so many seconds."""
         self.acknowledged = 0
         self._field = field
         self._nodes = [nodes[number % len(nodes)] for number in range(clients)]
-        self._think = think
+        self._every = every
         self._running = True
 
     @contextlib.asynccontextmanager
     async def under_way(self) -> AsyncIterator["Steady"]:
         """While the block runs; it begins when all clients are at work."""
-        clients = [asyncio.create_task(self._client(node)) for node in self._nodes]
+        clients = [asyncio.create_task(self._client(number)) for number in range(len(self._nodes))]
 
         async def warm() -> bool:
             return self.acknowledged > len(clients)
@@ -54,12 +56,14 @@ class Steady:
         say(f"{when}: {rate:.1f} transactions a second")
         return rate
 
-    async def _client(self, node: int) -> None:
-        key = SigningKey(secrets.token_bytes(32))
-        name = self._field.net.genesis.replicas[node].name
-        async with AsyncClient(self._field.net.genesis, (name,), key) as client:
-            await asyncio.sleep(random.random() * self._think)
+    async def _client(self, number: int) -> None:
+        now = asyncio.get_running_loop().time
+        phase = now() + number / len(self._nodes) * self._every
+        name = self._field.net.genesis.replicas[self._nodes[number]].name
+        async with AsyncClient(
+            self._field.net.genesis, (name,), SigningKey(secrets.token_bytes(32))
+        ) as client:
             while self._running:
-                result = await client.submit(Anchor(f"{self.acknowledged}/{secrets.token_hex(4)}", bytes(32)))
+                await asyncio.sleep((phase - now()) % self._every)
+                result = await client.submit(Anchor(secrets.token_hex(8), bytes(32)))
                 self.acknowledged += result.require().applied
-                await asyncio.sleep(self._think)

@@ -24,7 +24,7 @@ pytestmark = [*NEEDS_PRELOADING, pytest.mark.timeout(600)]
 LIMITS = Limits(window=16, batch_transactions=10, block_batches=4, pool_transactions=200)
 """So small that one client can fill everything; the paths are slow, so that the machine does not limit."""
 DELAY_SECONDS = 0.04
-CLIENTS = 100
+CLIENTS = 60
 IN_REQUEST = 100
 EVERY_SECONDS = 0.1
 TIMES_ITS_QUOTA = 10
@@ -66,7 +66,7 @@ async def test_a_flood_leaves_the_others_their_share(
         flood = Flood(here.net.genesis, seconds)
         async with (
             here.proxy.changed(here.proxy.paths, delay=DELAY_SECONDS),
-            Steady(here, REPLICAS, clients=CLIENTS, think=4.0).under_way() as others,
+            Steady(here, REPLICAS, clients=CLIENTS, every=2.0).under_way() as others,
         ):
             calm = await others.rate(seconds, "without a flood")
             flooding = asyncio.create_task(flood.run())

@@ -25,7 +25,7 @@ async def test_a_slow_primary_is_replaced(tmp_path: Path, libraries: list[Path],
         slow = await here.primary()
         # The slow replica's own clients would wait for it however fast the others are.
         others = [k for k in REPLICAS if k != slow]
-        async with Steady(here, others, clients=60, think=1.5).under_way() as clients:
+        async with Steady(here, others, clients=40, every=1.0).under_way() as clients:
             fault_free = await clients.rate(seconds, "without a fault")
             view = await here.view()
             assert await here.primary() == slow, "the machine is too slow: a view changed without a fault"
