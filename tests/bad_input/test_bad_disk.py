@@ -4,7 +4,6 @@ The faults come from ``disk_faults.c``, which is preloaded into one of four daem
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -20,10 +19,9 @@ from grootboek.modules.records import Anchor
 from grootboek.node import keystore
 from grootboek.node.keystore import Identity
 from grootboek.node.localnet import Localnet, create
+from tests.bad_input.preloading import DISK_FAULTS, NEEDS_PRELOADING, compiled
 
-SOURCE = Path(__file__).with_name("disk_faults.c")
 GROOTBOEK = (sys.executable, "-m", "grootboek.cli")
-COMPILER = shutil.which("cc")
 FAILED = 1
 """The exit code of a command that failed (docs/operations/running.md)."""
 
@@ -33,18 +31,12 @@ DISKS = [
     ("failed sync of a file", "fsync", "Input/output error"),
 ]
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="faults are injected by the loader of Linux"),
-    pytest.mark.skipif(COMPILER is None, reason="there is no C compiler"),
-]
+pytestmark = NEEDS_PRELOADING
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("faults") / "disk_faults.so"
-    assert COMPILER is not None
-    subprocess.run([COMPILER, "-shared", "-fPIC", "-O1", "-o", made, SOURCE, "-ldl"], check=True)
-    return made
+    return compiled(DISK_FAULTS, tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +56,8 @@ def daemon(net: Localnet, library: Path, faults: Path) -> Iterator[subprocess.Po
     """Replica 0 on a disk of ours; what it says goes to ``faults/said``."""
     net.stop([0])
     config = net.replica_folder(0) / "config.toml"
-    env = {**os.environ, "LD_PRELOAD": str(library), "DISK_FAULTS": str(faults)}
+    folder = net.replica_folder(0).resolve()
+    env = {**os.environ, "LD_PRELOAD": str(library), "DISK_FAULTS": str(faults), "DISK": str(folder)}
     with (faults / "said").open("wb") as said:
         process = subprocess.Popen([*GROOTBOEK, "start", "--config", str(config)], stderr=said, env=env)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -249,6 +250,17 @@ async def test_a_wrong_cursor_is_an_error_when_two_nodes_say_so(setting: Setting
         node.lies = lambda: fault(ApiError("a wrong cursor"), 400)
     with pytest.raises(ApiError):
         await anext(client.events("x"))
+
+
+async def test_a_silent_node_is_not_waited_for_beyond_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        name = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with (
+            fake_nodes() as (genesis, _),
+            client_of(genesis, (name,), timeout=0.3) as client,
+            asyncio.timeout(5),
+        ):
+            assert isinstance((await client.status())[name], Unavailable)
 
 
 # --- the synchronous twin ------------------------------------------------------------------------

@@ -74,6 +74,7 @@ class Site:
         limits: MeshLimits = QUICK,
         genesis: Genesis | None = None,
         epoch: int = 0,
+        source: str | None = None,
     ) -> Mesh:
         inbox = self.inboxes[i]
         mesh = Mesh(
@@ -85,6 +86,7 @@ class Site:
             connected=inbox.on_connected,
             lost=inbox.on_lost,
             limits=limits,
+            source=source,
         )
         self.meshes.append(mesh)
         await mesh.start()

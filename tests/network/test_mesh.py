@@ -1,6 +1,7 @@
 """Replicas find each other, lose each other and find each other again; votes are never crowded out."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -8,6 +9,7 @@ import uvloop
 
 from grootboek.errors import BadMessage, ConfigError, KeyFileError
 from grootboek.network import Credentials, Lane, LaneBudgets, Mesh, MeshLimits
+from grootboek.network.addresses import split_address
 from grootboek.types import Limits
 from grootboek.wire import Batch, Frame, Status
 from tests.network.sites import QUICK, Inbox, Site
@@ -88,6 +90,29 @@ async def test_a_restarted_replica_is_found_again(new_site: NewSite) -> None:
         inbox = site.inboxes[i]
         await inbox.until(lambda inbox=inbox: inbox.frames == [(0, vote(7))])  # type: ignore[misc]  # bound now
     assert meshes[1].counters[0].connections == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127/8 without being told")
+async def test_a_replica_dials_from_the_address_that_is_set(new_site: NewSite) -> None:
+    site = new_site(2)
+    host, port = split_address(site.genesis.replicas[0].address)
+    dialler: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not dialler.done():
+            dialler.set_result(writer.get_extra_info("peername")[0])
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(take, host, port):
+        await site.start(1, source="127.0.0.9")
+        assert await asyncio.wait_for(dialler, 30) == "127.0.0.9"
+        await site.meshes[0].close()
+
+
+async def test_an_address_of_another_machine_cannot_be_dialled_from(new_site: NewSite) -> None:
+    with pytest.raises(ConfigError, match=r"192\.0\.2\.1: cannot dial from here"):
+        await new_site(2).start(1, source="192.0.2.1")
 
 
 class Gate:

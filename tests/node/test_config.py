@@ -63,6 +63,7 @@ def test_other_variables_are_none_of_our_business() -> None:
         ('api = "::1:7443"\n', ":1: api", "brackets"),
         ('api = "host:0"\n', ":1: api", "from 1 to 65535"),
         ('api = "host:65536"\n', ":1: api", "from 1 to 65535"),
+        ('source = "localhost"\n', ":1: source", "'localhost' is no IP address"),
         ('metrics = "a b:1"\n', ":1: metrics", "not host:port"),
         ('[listen]\nhost = "a"\n', ":1: listen", "Expected `str | null`"),
         ("data = \n", "", "line 1"),

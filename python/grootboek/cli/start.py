@@ -23,6 +23,7 @@ def start(
         str | None, Parameter(help="Its name in the genesis file (default: its key file's).")
     ] = None,
     listen: Annotated[str | None, Parameter(help="host:port for other replicas.")] = None,
+    source: Annotated[str | None, Parameter(help="The local IP address to dial other replicas from.")] = None,
     api: Annotated[str | None, Parameter(help="host:port of the HTTP API.")] = None,
     metrics: Annotated[str | None, Parameter(help="host:port for metrics without TLS.")] = None,
     passphrase_file: Annotated[Path | None, Parameter(help="A file with the key file's passphrase.")] = None,
@@ -47,6 +48,7 @@ def start(
         "guard": guard,
         "replica": replica,
         "listen": listen,
+        "source": source,
         "api": api,
         "metrics": metrics,
         "passphrase_file": passphrase_file,

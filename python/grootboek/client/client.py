@@ -283,7 +283,7 @@ class AsyncClient:
 
     async def _status(self, node: Node) -> NodeStatus | GrootboekError:
         try:
-            return await self._follower.ask(node, "/v1/status", read_status)
+            return await self._within(self._follower.ask(node, "/v1/status", read_status))
         except GrootboekError as error:
             return error
 

@@ -82,14 +82,15 @@ class Mesh:
         lost: Callable[[int], None],
         limits: MeshLimits | None = None,
         listen: str | None = None,
+        source: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``deliver`` takes each frame; nothing more is read from its sender while the awaitable that
         it may return is not done, and a PeerError of it closes the connection. ``connected`` and
         ``lost`` tell of each peer. ``observers`` may connect, too. ``own``: how a replica presents itself
         that has no place in the epoch; ``alone``: it connects to nobody. ``listen``: ``host:port``, by
-        default this replica's address. ``clock`` in seconds. Raises KeyFileError, GenesisError and
-        ConfigError.
+        default this replica's address; ``source``: the local IP address to dial from. ``clock`` in seconds.
+        Raises KeyFileError, GenesisError and ConfigError.
         """
         self._me = me
         self._alone = alone
@@ -103,6 +104,7 @@ class Mesh:
         self._addresses = [split_address(replica.address, replica.name) for replica in epoch.replicas]
         mine = own or epoch.replicas[me]
         self._listen = split_address(listen or mine.address, "listen")
+        self._source = None if source is None else (source, 0)
         certificate = b64decode(mine.transport_certificate)
         peers = [one for one in self._roll.certificates if one != certificate]
         self._accepting, self._dialling = mesh_contexts(certificate, credentials.transport, peers)
@@ -127,7 +129,8 @@ class Mesh:
     # --- life ------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen, and dial the replicas with lower indexes; raises ConfigError where it cannot listen."""
+        """Listen, and dial the replicas with lower indexes; raises ConfigError where it cannot do either."""
+        self._check_source()
         host, port = self._listen
         try:
             family, _, _, _, address = (
@@ -140,6 +143,17 @@ class Mesh:
         self._spawn(self._accept(self._server))
         for peer in range(0 if self._alone else min(self._me, self._replicas)):
             self._spawn(self._keep_dialling(peer))
+
+    def _check_source(self) -> None:
+        """An address that is not this machine's would look like peers that cannot be reached."""
+        if self._source is not None:
+            host = self._source[0]
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                with socket.socket(family) as probe:
+                    probe.bind(self._source)
+            except OSError as error:
+                raise ConfigError(f"cannot dial from here: {error.strerror or error}", where=host) from error
 
     def admit(self, observers: Sequence[ReplicaInfo]) -> None:
         """Let these connect from now on, too; raises GenesisError where a certificate is none."""
@@ -290,6 +304,7 @@ class Mesh:
                     port,
                     ssl=self._dialling,
                     server_hostname="",
+                    local_addr=self._source,
                     ssl_handshake_timeout=self._limits.handshake_seconds,
                 )
                 await link.ready

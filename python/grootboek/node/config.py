@@ -5,6 +5,7 @@ what one machine may choose for itself.
 """
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The replica's name in the genesis file; by default the name in its key file."""
     listen: str | None = None
     """``host:port`` where other replicas connect; by default the address in the genesis file."""
+    source: str | None = None
+    """The local IP address from which other replicas are dialled; by default the system chooses."""
     api: str | None = None
     """``host:port`` of the HTTP API; by default the one in the genesis file."""
     metrics: str | None = None
@@ -141,6 +144,15 @@ def _check(key: str, value: object, place: str) -> None:
         raise ConfigError(str(error), where=place) from error
     if key in _ADDRESSES:
         split_address(str(value), place)
+    if key == "source":
+        _check_ip(str(value), place)
+
+
+def _check_ip(text: str, place: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no IP address", where=place) from error
 
 
 def _path(kind: type, value: object) -> Path:

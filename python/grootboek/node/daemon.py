@@ -100,6 +100,7 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
         Registry.discover(),
         guard=RealDisk(settings.guard) if settings.guard else None,
         listen=settings.listen,
+        source=settings.source,
         fresh=partial(_fresh_state, settings.data / "state"),
         failed=end,
         opened=opened,

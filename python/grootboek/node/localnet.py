@@ -328,19 +328,21 @@ class Localnet:
 
     def _spawn(self, k: int) -> None:
         folder = self.replica_folder(k)
-        # What the user has set for client commands must not reach a replica: it beats the file.
-        env = {name: value for name, value in os.environ.items() if not name.startswith("GROOTBOEK_")}
         with (folder / "log.txt").open("ab") as output:
             child = subprocess.Popen(  # noqa: S603  # our own interpreter, and paths that we have written
                 _command(folder),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=env,
+                env=self._environment(k),
                 start_new_session=True,
             )
         self._children[k] = child
         (folder / "pid").write_text(f"{child.pid} {_started(child.pid)}\n", encoding="ascii")
+
+    def _environment(self, k: int) -> dict[str, str]:  # noqa: ARG002  # tests preload faults into one
+        """What the user has set for client commands must not reach a replica: it beats the file."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("GROOTBOEK_")}
 
     def _signal(self, k: int, number: signal.Signals) -> None:
         pid = self.pid(k)

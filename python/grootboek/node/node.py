@@ -82,6 +82,7 @@ class Node:
         *,
         guard: Disk | None = None,
         listen: str | None = None,
+        source: str | None = None,
         fresh: Callable[[], State] | None = None,
         failed: Callable[[BaseException], None],
         opened: Callable[[ReplicaInfo, ReplicaKeys], None] | None = None,
@@ -92,12 +93,14 @@ class Node:
         itself in it and with its keys of it, before any of them is used.
         ``guard``: the disk of the journal's marker where it is not ``disk``.
         ``fresh`` makes an empty state where the given one does not belong to the log.
-        ``listen``: the mesh's own address where it is not the one in the genesis file. ``failed`` is
+        ``listen``: the mesh's own address where it is not the one in the genesis file; ``source``: the one
+        that it dials from. ``failed`` is
         called once when the replica cannot go on; whatever it has promised is durable.
         """
         self._seats = keys if isinstance(keys, Seats) else Seats([keys])
         self._genesis = genesis
         self._listen = listen
+        self._source = source
         self._opened = opened or (lambda _info, _keys: None)
         self.modules = modules
         journal = Journal.recover(disk, guard)
@@ -165,6 +168,7 @@ class Node:
             connected=partial(self._connected, epoch.number),
             lost=partial(self._lost, epoch.number),
             listen=self._listen,
+            source=self._source,
         )
 
     @property
