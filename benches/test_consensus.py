@@ -52,7 +52,7 @@ class Member:
         return wire.Signed(self._me, payload, self._key.sign(wire.message_bytes(CHAIN, 0, self._me, payload)))
 
     def receive(self, sender: int, frame: wire.Frame) -> list[Effect]:
-        if isinstance(frame, wire.Checkpoint):
+        if isinstance(frame, wire.Checkpoint | wire.Status):
             return self.handle(Received(sender, frame, None))
         if not isinstance(frame, wire.Envelope):
             return []
@@ -93,11 +93,15 @@ class Cluster:
         self._queue: deque[tuple[int, int, wire.Frame]] = deque()
         for me, member in enumerate(self.members):
             self._perform(me, member.replica.start(Position(None, None), (), NOW))
+        self._deliver()
 
     def decide(self, batch: bytes) -> None:
         """Order and execute one batch everywhere."""
         for me, member in enumerate(self.members):
             self._perform(me, member.handle(Submitted(batch, 1_000, 250_000, own=me == 0)))
+        self._deliver()
+
+    def _deliver(self) -> None:
         while self._queue:
             sender, to, frame = self._queue.popleft()
             self._perform(to, self.members[to].receive(sender, frame))
