@@ -278,6 +278,7 @@ class Prepared(Struct, frozen=True, array_like=True):
 # --- signed protocol messages -------------------------------------------------------------------
 
 
+@typing.final
 class PrePrepare(Struct, frozen=True, array_like=True, tag=1):
     """The primary of ``view`` proposes a value for ``seq``. NULL names no batch and has time 0."""
 
@@ -287,6 +288,7 @@ class PrePrepare(Struct, frozen=True, array_like=True, tag=1):
     batches: tuple[Digest, ...]
 
 
+@typing.final
 class Prepare(Struct, frozen=True, array_like=True, tag=2):
     """A backup accepted the proposal and holds its bodies."""
 
@@ -295,6 +297,7 @@ class Prepare(Struct, frozen=True, array_like=True, tag=2):
     digest: Digest
 
 
+@typing.final
 class Commit(Struct, frozen=True, array_like=True, tag=3):
     """The sender holds a prepared certificate."""
 
@@ -303,6 +306,7 @@ class Commit(Struct, frozen=True, array_like=True, tag=3):
     digest: Digest
 
 
+@typing.final
 class ViewChange(Struct, frozen=True, array_like=True, tag=5):
     """The sender left all views below ``view``."""
 
@@ -313,6 +317,7 @@ class ViewChange(Struct, frozen=True, array_like=True, tag=5):
     """By ascending sequence number above ``stable``: the certificate of the highest view."""
 
 
+@typing.final
 class NewView(Struct, frozen=True, array_like=True, tag=6):
     """The primary of ``view`` opens it."""
 
@@ -326,6 +331,7 @@ class NewView(Struct, frozen=True, array_like=True, tag=6):
 # --- messages that need no signature of their own (the connection authenticates the sender) ------
 
 
+@typing.final
 class Checkpoint(Struct, frozen=True, array_like=True, tag=4):
     """After executing a block. The cosignature is the signature of this message."""
 
@@ -335,6 +341,7 @@ class Checkpoint(Struct, frozen=True, array_like=True, tag=4):
     cosignature: Cosignature
 
 
+@typing.final
 class Status(Struct, frozen=True, array_like=True, tag=7):
     """What the sender has; asks for what it lacks. ``view`` is the view it wants or is in."""
 
@@ -349,6 +356,7 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
     """Whether the sender does not vote yet: it asks for our STATUS, and for what we hold of its own votes."""
 
 
+@typing.final
 class Suspect(Struct, frozen=True, array_like=True, tag=24):
     """The sender finds the primary of ``view`` slow."""
 

@@ -25,7 +25,7 @@ def test_origins_are_served_in_turn_and_each_in_its_order() -> None:
     assert chosen == (batch(0, 0), batch(1, 0), batch(2, 0), batch(0, 1), batch(2, 1))
     assert backlog.next(5) == chosen
     assert len(backlog) == 6
-    assert dict(backlog.heads()) == {origin: batch(origin, 0) for origin in range(3)}
+    assert backlog.heads() == {origin: batch(origin, 0) for origin in range(3)}
 
 
 def test_the_turn_goes_on_where_it_ended() -> None:
@@ -41,7 +41,7 @@ def test_what_goes_in_comes_out_once_and_a_flood_delays_only_its_own(counts: lis
     backlog = filled(counts)
     served: list[bytes] = []
     while len(backlog):
-        firsts = {digest_ for _, digest_ in backlog.heads()}
+        firsts = set(backlog.heads().values())
         rounds = -(-len(firsts) // block)
         for _ in range(rounds):
             chosen = backlog.next(block)
@@ -51,4 +51,4 @@ def test_what_goes_in_comes_out_once_and_a_flood_delays_only_its_own(counts: lis
             served += chosen
         assert firsts <= set(served)
     assert sorted(served) == sorted(batch(o, i) for o, count in enumerate(counts) for i in range(count))
-    assert not list(backlog.heads())
+    assert not backlog.heads()

@@ -13,6 +13,7 @@ from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
 from grootboek.consensus.effects import Remember
+from grootboek.consensus.learning import Learning
 from grootboek.consensus.ordering import Ordering
 from grootboek.consensus.records import Voted
 from grootboek.consensus.replica import Replica
@@ -133,6 +134,7 @@ def a_second_proposal_is_taken(patch: Patch) -> None:
     """The last PRE-PREPARE counts, not the first."""
 
     def last(self: Ordering, message: Any, signed: Any) -> None:
+        self.keep_early(message, signed)
         fits = self.active and message.view == self.view and signed.sender == self.primary
         if fits and self.within(message.seq) and self._admissible(message):
             self.slots.pop(message.seq, None)
@@ -145,13 +147,9 @@ def votes_outlive_their_view(patch: Patch) -> None:
     """Votes of the view that was left count in the next one."""
 
     def keep(self: Slot) -> None:
-        if hasattr(self, "prepares"):
-            self.voted = self.committing = False
-            self.pre_prepare = self.value = None
-        else:
-            enter_view(self)
+        self.voted = self.committing = False
+        self.pre_prepare = self.value = None
 
-    enter_view = Slot.enter_view
     patch(Slot, "enter_view", keep)
     patch(Slot, "add_prepare", lambda self, sender, m, s: self.prepares.setdefault(sender, (m, s)) and None)
 
@@ -174,7 +172,7 @@ def o_beyond_the_window_is_dropped(patch: Patch) -> None:
 
 def progress_timer_never_starts(patch: Patch) -> None:
     """D16 and others: a silent primary is never left, since none is found slow either."""
-    patch(Core, "watch", _nothing)
+    patch(Learning, "watch", _nothing)
     patch(Suspecting, "judge", _nothing)
 
 
@@ -197,13 +195,14 @@ def window_ahead_of_the_disk(patch: Patch) -> None:
 
 def roots_not_compared(patch: Patch) -> None:
     """Cosignatures count by size alone."""
-    count = Checkpoints._count
+    count = Checkpoints.count
 
-    def any_root(self: Checkpoints, size: int, root: bytes, cosignature: Any) -> None:
-        mine = self._executed.get(size)
-        count(self, size, root if mine is None else mine.root, cosignature)
+    def any_root(self: Checkpoints, size: int, root: bytes, cosignature: Any) -> Any:
+        ballot = self._ballots.get(size)
+        mine = None if ballot is None else ballot.executed
+        return count(self, size, root if mine is None else mine.root, cosignature)
 
-    patch(Checkpoints, "_count", any_root)
+    patch(Checkpoints, "count", any_root)
 
 
 def certificates_believed(patch: Patch) -> None:

@@ -5,7 +5,6 @@ is in one of the next ceil(origins / k) proposals of k batches, whatever lies be
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import chain, islice, zip_longest
 
 __all__ = ["Backlog"]
@@ -48,6 +47,6 @@ class Backlog:
         rounds = zip_longest(*(islice(queue, count) for queue in self._queues.values()))
         return tuple(islice((d for d in chain.from_iterable(rounds) if d is not None), count))
 
-    def heads(self) -> Iterator[tuple[int, bytes]]:
+    def heads(self) -> dict[int, bytes]:
         """The first of each origin."""
-        return ((origin, next(iter(queue))) for origin, queue in self._queues.items())
+        return {origin: next(iter(queue)) for origin, queue in self._queues.items()}

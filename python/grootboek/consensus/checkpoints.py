@@ -1,9 +1,20 @@
 """From cosignatures to certificates: when a checkpoint of the log is stable."""
 
+from msgspec import Struct, field
+
 from grootboek.consensus.events import Executed
 from grootboek.wire import Certificate, Checkpoint, Cosignature
 
 __all__ = ["Checkpoints"]
+
+
+class _Ballot(Struct):
+    """What is known of one log size above the stable checkpoint."""
+
+    executed: Executed | None = None
+    """The block of our own log that ends there."""
+    cosigned: dict[int, tuple[bytes, Cosignature]] = field(default_factory=dict)
+    """By sender: the root, and the newest cosignature of it."""
 
 
 class Checkpoints:
@@ -12,89 +23,82 @@ class Checkpoints:
     def __init__(self, quorum: int, window: int) -> None:
         self._quorum = quorum
         self._window = window
-        self._votes: dict[tuple[int, bytes], dict[int, Cosignature]] = {}
-        self._executed: dict[int, Executed] = {}
-        self._sizes: dict[int, dict[int, bytes]] = {}
+        self._ballots: dict[int, _Ballot] = {}
+        """By log size."""
         self.stable: Certificate | None = None
-
-    @property
-    def size(self) -> int:
+        self.size = 0
         """The log size of the stable checkpoint."""
-        return 0 if self.stable is None else self.stable.size
 
-    def executed(self, event: Executed) -> Certificate | None:
-        """This replica executed a block: the certificate, if that completes one."""
-        if event.size <= self.size:
+    def executed(self, event: Executed) -> None:
+        """This replica executed a block; its own cosignature of it counts."""
+        if event.size > self.size:
+            self._ballot(event.size).executed = event
+            if event.cosignature is not None:
+                self.count(event.size, event.root, event.cosignature)
+
+    def count(self, size: int, root: bytes, cosignature: Cosignature) -> tuple[bytes, Cosignature] | None:
+        """One root for each sender and size: the earlier one, with its cosignature, if it is another."""
+        if size <= self.size:
             return None
-        self._executed[event.size] = event
-        if event.cosignature is not None:
-            self._count(event.size, event.root, event.cosignature)
-        return self._complete(event.size, event.root)
+        ballot = self._ballot(size)
+        first = ballot.cosigned.get(cosignature.replica)
+        if first is not None and first[0] != root:
+            return first
+        ballot.cosigned[cosignature.replica] = (root, cosignature)
+        if len(self._ballots) > 2 * self._window:
+            self._trim(cosignature.replica)
+        return None
 
-    def received(self, message: Checkpoint) -> Certificate | None:
-        """A peer's cosignature: the certificate, if that completes one of our own log."""
-        if message.size <= self.size:
+    def complete(self, size: int, root: bytes) -> tuple[int, Certificate] | None:
+        """The certificate, with its sequence number, once q replicas cosigned this root of our own log."""
+        ballot = self._ballots.get(size)
+        if ballot is None or ballot.executed is None or len(ballot.cosigned) < self._quorum:
             return None
-        self._count(message.size, message.root, message.cosignature)
-        return self._complete(message.size, message.root)
-
-    def contradicted(self, message: Checkpoint) -> tuple[bytes, Cosignature] | None:
-        """Another root that the sender has cosigned for the same size, with that cosignature."""
-        sender = message.cosignature.replica
-        root = self._sizes.get(sender, {}).get(message.size, message.root)
-        return None if root == message.root else (root, self._votes[message.size, root][sender])
-
-    def _count(self, size: int, root: bytes, cosignature: Cosignature) -> None:
-        """One root for each sender and size; a sender that runs far ahead loses its oldest."""
-        sizes = self._sizes.setdefault(cosignature.replica, {})
-        if sizes.setdefault(size, root) != root:
-            return
-        self._votes.setdefault((size, root), {})[cosignature.replica] = cosignature
-        if len(sizes) > 2 * self._window:
-            oldest = min(sizes)
-            self._forget(cosignature.replica, oldest, sizes.pop(oldest))
-
-    def _forget(self, replica: int, size: int, root: bytes) -> None:
-        votes = self._votes.get((size, root), {})
-        votes.pop(replica, None)
-        if not votes:
-            self._votes.pop((size, root), None)
-
-    def _complete(self, size: int, root: bytes) -> Certificate | None:
-        event = self._executed.get(size)
-        votes = self._votes.get((size, root), {})
-        if event is None or event.root != root or len(votes) < self._quorum:
+        votes = [vote for _, (of, vote) in sorted(ballot.cosigned.items()) if of == root]
+        event = ballot.executed
+        if event.root != root or len(votes) < self._quorum:
             return None
-        chosen = tuple(votes[replica] for replica in sorted(votes)[: self._quorum])
-        return Certificate(size=size, root=root, block=event.block, path=event.path, cosignatures=chosen)
+        return event.seq, Certificate(size, root, event.block, event.path, tuple(votes[: self._quorum]))
 
     def adopt(self, certificate: Certificate) -> bool:
         """Make ``certificate`` the stable one; False where it is not newer."""
-        if certificate.size <= self.size:
-            return False
-        self.stable = certificate
         size = certificate.size
-        self._executed = {at: event for at, event in self._executed.items() if at > size}
-        self._votes = {key: votes for key, votes in self._votes.items() if key[0] > size}
-        self._sizes = {
-            sender: {at: root for at, root in sizes.items() if at > size}
-            for sender, sizes in self._sizes.items()
-        }
+        if size <= self.size:
+            return False
+        self.stable, self.size = certificate, size
+        self._ballots = {at: ballot for at, ballot in self._ballots.items() if at > size}
         return True
 
     def ahead(self, size: int) -> int:
-        """How many peers have cosigned more than ``size`` entries."""
-        return sum(any(at > size for at in sizes) for sizes in self._sizes.values())
+        """How many replicas have cosigned more than ``size`` entries."""
+        above = (ballot.cosigned for at, ballot in self._ballots.items() if at > size)
+        return len(set().union(*above))
 
     def own(self, me: int) -> list[Checkpoint]:
         """This replica's cosignatures that are not stable yet, to be told again."""
+        events = [ballot.executed for _, ballot in sorted(self._ballots.items())]
         return [
             Checkpoint(event.size, event.root, event.block, event.cosignature)
-            for event in self._executed.values()
-            if event.cosignature is not None and event.cosignature.replica == me
+            for event in events
+            if event is not None and event.cosignature is not None and event.cosignature.replica == me
         ]
 
     def unconfirmed(self, replica: int) -> bool:
         """Whether ``replica`` has not been heard of at the newest size that we executed."""
-        newest = max(self._executed, default=0)
-        return newest > 0 and newest not in self._sizes.get(replica, {})
+        executed = [at for at, ballot in self._ballots.items() if ballot.executed is not None]
+        return bool(executed) and replica not in self._ballots[max(executed)].cosigned
+
+    def _ballot(self, size: int) -> _Ballot:
+        ballot = self._ballots.get(size)
+        if ballot is None:
+            ballot = self._ballots[size] = _Ballot()
+        return ballot
+
+    def _trim(self, replica: int) -> None:
+        """A sender that runs far ahead loses its oldest."""
+        sizes = [at for at, ballot in self._ballots.items() if replica in ballot.cosigned]
+        if len(sizes) > 2 * self._window:
+            oldest = min(sizes)
+            del self._ballots[oldest].cosigned[replica]
+            if not self._ballots[oldest].cosigned and self._ballots[oldest].executed is None:
+                del self._ballots[oldest]

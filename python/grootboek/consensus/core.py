@@ -33,7 +33,6 @@ from grootboek.wire import (
     PrePrepare,
     ProtocolMessage,
     Signed,
-    block_of,
     encode,
     value_digest,
 )
@@ -61,15 +60,59 @@ class Known(Struct, frozen=True):
 class Core:
     """State and output. The parts above add one group of rules each."""
 
+    __slots__ = (
+        "_effects",
+        "_running",
+        "_sign",
+        "active",
+        "announced",
+        "asked_at",
+        "assigned",
+        "backlog",
+        "base",
+        "certificates",
+        "certified_seq",
+        "checkpoints",
+        "closing",
+        "config",
+        "cosigned",
+        "done",
+        "due",
+        "durable",
+        "early",
+        "executed",
+        "executing",
+        "failures",
+        "high",
+        "known",
+        "low",
+        "now",
+        "pace",
+        "peers",
+        "primary",
+        "quorum",
+        "room",
+        "size",
+        "slots",
+        "stored",
+        "top",
+        "view",
+    )
+
     def __init__(  # noqa: PLR0915  # one line for each part of the state
         self, config: Config, sign: Callable[[bytes], Signed | None]
     ) -> None:
         self.config = config
         self.quorum = config.quorum
+        self.peers = [peer for peer in range(config.n) if peer != config.me]
+        """All other replicas."""
         self.now = 0
         self.view = 0
+        """The view this replica is in, or wants."""
         self.active = True
         """False from the VIEW-CHANGE that leaves a view until the NEW-VIEW that opens the next."""
+        self.primary = config.primary(0)
+        """Of that view."""
         self.base = 0
         """The stable checkpoint that the view began with: O is silent there, because it is settled."""
         self.executed = 0
@@ -82,6 +125,8 @@ class Core:
         """The log size after it."""
         self.low = 0
         """L: the sequence number of the last block that is certified and durable in this log."""
+        self.high = config.limits.window
+        """H: the highest sequence number that may be proposed; the closing block's, once that is known."""
         self.durable: Certificate | None = None
         """The certificate of L: what a VIEW-CHANGE claims."""
         self.certificates: list[tuple[int, Certificate]] = []
@@ -117,32 +162,15 @@ class Core:
         """This replica's last cosignature."""
         self.asked_at = -1
         """What was executed when the status timer last ran out: only a standstill is worth asking about."""
+        self.due = False
+        """Whether more may follow than what the rule of an event itself does: not from a vote that
+        completes nothing, and that is most of what a replica is told.
+        """
         self._sign = sign
         self._effects: list[Effect] = []
         self._running: set[Timer] = set()
 
     # --- properties ------------------------------------------------------------------------------
-
-    @property
-    def high(self) -> int:
-        """H: the highest sequence number that may be proposed; the closing block's, once that is known."""
-        high = self.low + self.config.limits.window
-        return high if self.closing is None else min(high, self.closing)
-
-    @property
-    def primary(self) -> int:
-        """The primary of the view this replica is in, or wants."""
-        return self.config.primary(self.view)
-
-    @property
-    def peers(self) -> list[int]:
-        """All other replicas."""
-        return [peer for peer in range(self.config.n) if peer != self.config.me]
-
-    @property
-    def leading(self) -> bool:
-        """Whether this replica is the primary of an open view."""
-        return self.active and self.primary == self.config.me
 
     @property
     def stable(self) -> Certificate | None:
@@ -165,23 +193,19 @@ class Core:
         """Add an effect to what this event returns."""
         self._effects.append(effect)
 
-    def taken(self) -> list[Effect]:
-        """The effects of the event, once."""
-        effects, self._effects = self._effects, []
-        return effects
-
     def persist(self, record: Record) -> None:
         """Whatever is emitted after this waits until the record is synced."""
-        self.emit(Persist(record))
+        self._effects.append(Persist(record))
 
     def broadcast(self, frame: Frame) -> None:
         """To all others; nothing where there are none."""
         if self.peers:
-            self.emit(Broadcast(frame))
+            self._effects.append(Broadcast(frame))
 
     def tell(self, signed: Signed) -> None:
         """Broadcast a signed message."""
-        self.broadcast(Envelope(signed))
+        if self.peers:
+            self._effects.append(Broadcast(Envelope(signed)))
 
     def send_signed(self, to: int, signed: Signed) -> None:
         """Send a signed message to one replica."""
@@ -192,13 +216,18 @@ class Core:
         """The message under this replica's voting key; None where its guard refuses: then it is not said."""
         return self._sign(encode(message))
 
-    def accuse(self, first: Signed | None, second: Signed) -> None:
-        """Report a pair of contradicting signatures, where there is one."""
-        if first is not None:
-            epoch, sender = self.config.epoch, second.sender
-            self.emit(Accuse(evidence.pair(epoch, sender, evidence.signed(first), evidence.signed(second))))
+    def accuse(self, first: Signed, second: Signed) -> None:
+        """Report a pair of contradicting signatures."""
+        epoch, sender = self.config.epoch, second.sender
+        self.emit(Accuse(evidence.pair(epoch, sender, evidence.signed(first), evidence.signed(second))))
 
     # --- small shared rules ----------------------------------------------------------------------
+
+    def turn_to(self, view: int, *, active: bool) -> None:
+        """Be in ``view``, or want it."""
+        self.view, self.active = view, active
+        self.primary = self.config.primary(view)
+        self.due = True
 
     def slot(self, seq: int) -> Slot:
         """The slot of a sequence number inside the window."""
@@ -215,26 +244,22 @@ class Core:
         """The value digest of a proposal, called d in the protocol."""
         return value_digest(self.config.chain, self.config.epoch, value.seq, value.time, value.batches)
 
-    def holds(self, value: PrePrepare) -> bool:
-        """Whether all bodies of a proposal are held here."""
-        return all(digest in self.known or digest in self.done for digest in value.batches)
-
-    def missing(self, value: PrePrepare) -> tuple[bytes, ...]:
+    def missing(self, value: PrePrepare) -> list[bytes]:
         """The bodies of a proposal that are not held here."""
-        return tuple(d for d in value.batches if d not in self.known and d not in self.done)
+        return [d for d in value.batches if d not in self.known and d not in self.done]
 
     # --- timers ----------------------------------------------------------------------------------
 
     def start_timer(self, timer: Timer, delay_ms: int) -> None:
         """Start or restart a timer."""
         self._running.add(timer)
-        self.emit(StartTimer(timer, delay_ms))
+        self._effects.append(StartTimer(timer, delay_ms))
 
     def stop_timer(self, timer: Timer) -> None:
         """Stop a timer, if it runs."""
         if timer in self._running:
             self._running.discard(timer)
-            self.emit(StopTimer(timer))
+            self._effects.append(StopTimer(timer))
 
     def running(self, timer: Timer) -> bool:
         """Whether the timer runs."""
@@ -255,24 +280,19 @@ class Core:
         What is executed here and not certified may be missing at replicas that have left the view, and
         be too few to take the others along: without a timer all would wait for ever.
         """
-        waiting = self.closing is None and (bool(self.known) or self.top > self.executed)
-        return waiting or self.size > self.checkpoints.size
-
-    def watch(self, *, progress: bool) -> None:
-        """Keep the progress timer running exactly while the open view owes something."""
-        if not (self.active and self.config.votes and self.ordering_work()) or self.config.n == 1:
-            self.stop_timer(Timer.PROGRESS)
-        elif progress or Timer.PROGRESS not in self._running:
-            self.start_timer(Timer.PROGRESS, self.patience())
+        if self.size > self.checkpoints.size:
+            return True
+        return self.closing is None and (bool(self.known) or self.top > self.executed)
 
     # --- L ---------------------------------------------------------------------------------------
 
-    def certify(self, certificate: Certificate) -> bool:
-        """Take a newer certificate; False where it is not newer."""
+    def certify(self, seq: int, certificate: Certificate) -> bool:
+        """Take a newer certificate, of the block of ``seq``; False where it is not newer."""
         if not self.checkpoints.adopt(certificate):
             return False
-        self.certified_seq = block_of(certificate).seq
-        self.certificates.append((self.certified_seq, certificate))
+        self.certified_seq = seq
+        self.certificates.append((seq, certificate))
+        self.due = True
         self.settle()
         return True
 
@@ -282,14 +302,21 @@ class Core:
         The certificate is journalled before any vote that the moved window allows, so after a crash L
         is back where those votes need it; and everything at or below L is in the synced log.
         """
-        ready = [item for item in self.certificates if item[0] <= min(self.stored, self.executed)]
-        if not ready:
+        certificates, reached = self.certificates, min(self.stored, self.executed)
+        if not certificates or certificates[0][0] > reached:
             return
-        self.low, self.durable = ready[-1]
-        del self.certificates[: len(ready)]
-        self.emit(Remember(StableCheckpoint(self.durable)))
-        self.emit(Release(self.low))
+        while certificates and certificates[0][0] <= reached:
+            self.low, certificate = certificates.pop(0)
+        self.durable = certificate
+        self.due = True
+        self.reach()
+        self._effects += (Remember(StableCheckpoint(certificate)), Release(self.low))
         self.forget()
+
+    def reach(self) -> None:
+        """H follows L, up to the closing block."""
+        high = self.low + self.config.limits.window
+        self.high = high if self.closing is None else min(high, self.closing)
 
     def close(self, seq: int) -> None:
         """The block of ``seq`` closes the epoch: what was proposed and voted above it is void.
@@ -297,15 +324,17 @@ class Core:
         What remains is to see its block certified, changing views if need be.
         """
         self.closing = seq
+        self.reach()
         self.slots = {at: slot for at, slot in self.slots.items() if at <= seq}
         self.early = {key: vote for key, vote in self.early.items() if key[2] <= seq}
         self.top = min(self.top, seq)
 
     def forget(self) -> None:
         """Drop what lies at or below L."""
-        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > self.low}
+        low, done = self.low, self.done
+        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > low}
         if self.early:
-            self.early = {key: vote for key, vote in self.early.items() if key[2] > self.low}
-        horizon = self.low - 2 * self.config.limits.window
-        while self.done and self.done[oldest := next(iter(self.done))] <= horizon:
-            del self.done[oldest]
+            self.early = {key: vote for key, vote in self.early.items() if key[2] > low}
+        horizon = low - 2 * self.config.limits.window
+        while done and done[oldest := next(iter(done))] <= horizon:
+            del done[oldest]

@@ -2,7 +2,7 @@
 a ``Persist`` happens before its record is synced.
 """
 
-from enum import Enum
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-class Timer(Enum):
+class Timer(StrEnum):
     """The timers of the protocol."""
 
     PROGRESS = "progress"

@@ -1,5 +1,7 @@
 """What can happen to a replica. The driver has authenticated and checked everything before."""
 
+from typing import final
+
 from msgspec import Struct
 
 from grootboek.consensus.effects import Timer
@@ -17,6 +19,7 @@ from grootboek.wire import (
 __all__ = ["CaughtUp", "Event", "Executed", "Listed", "Received", "Stored", "Submitted", "TimerFired"]
 
 
+@final
 class Submitted(Struct, frozen=True):
     """An admissible batch body is held locally and journalled."""
 
@@ -32,6 +35,7 @@ class Submitted(Struct, frozen=True):
     """The replica that it came from."""
 
 
+@final
 class Received(Struct, frozen=True):
     """A message whose signatures, nested ones included, have been checked (``checks``)."""
 
@@ -41,12 +45,14 @@ class Received(Struct, frozen=True):
     """The signed form of a ProtocolMessage."""
 
 
+@final
 class TimerFired(Struct, frozen=True):
     """A timer that was started and not stopped has run out."""
 
     timer: Timer
 
 
+@final
 class Executed(Struct, frozen=True):
     """The ledger executed the value of ``seq`` and appended its block."""
 
@@ -63,6 +69,7 @@ class Executed(Struct, frozen=True):
     """Whether the block closes the epoch: nothing is ordered after it."""
 
 
+@final
 class CaughtUp(Struct, frozen=True):
     """The ledger reached this certificate by transfer."""
 
@@ -71,12 +78,14 @@ class CaughtUp(Struct, frozen=True):
     """Whether its block closes the epoch."""
 
 
+@final
 class Listed(Struct, frozen=True):
     """The replicas that the executed log says are passed over as primaries, at most f of them."""
 
     replicas: tuple[int, ...]
 
 
+@final
 class Stored(Struct, frozen=True):
     """The log is synced through the block of ``seq``."""
 

@@ -21,6 +21,8 @@ __all__ = ["Learning"]
 class Learning(Core):
     """Adds doubt at the start, and learner mode."""
 
+    __slots__ = ("amnesia", "heard", "in_doubt", "judges", "learning", "reports", "silent", "withheld")
+
     def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """See Core."""
         super().__init__(config, sign)
@@ -32,18 +34,17 @@ class Learning(Core):
         self.in_doubt = True
         self.reports: dict[int, tuple[int, int]] | None = None
         """The certified sequence number and the view of each peer, since a learner first asked."""
+        self.silent = True
+        """Whether nothing may be signed: in doubt, while learning, and by an observer."""
         self.withheld: Executed | None = None
         """The last block that was executed while nothing was signed."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing may be signed."""
-        return self.learning or self.in_doubt or not self.config.votes
+        self.judges = config.votes and config.n > 1
+        """Whether there is a primary that this replica holds to account, unless it is a learner."""
 
     @property
     def leading(self) -> bool:
-        """A learner leaves it to the others' timers to pass it over."""
-        return not self.silent and super().leading
+        """Whether it leads an open view: a learner leaves it to the others' timers to pass it over."""
+        return self.active and self.primary == self.config.me and not self.silent
 
     @property
     def bound(self) -> int:
@@ -56,11 +57,11 @@ class Learning(Core):
         return self.amnesia is None or self.view > self.amnesia.view
 
     def watch(self, *, progress: bool) -> None:
-        """See Core; a learner holds nobody to account."""
-        if self.learning:
+        """Keep the progress timer running exactly while the open view owes something."""
+        if not (self.active and self.ordering_work() and self.judges) or self.learning:
             self.stop_timer(Timer.PROGRESS)
-        else:
-            super().watch(progress=progress)
+        elif progress or Timer.PROGRESS not in self._running:
+            self.start_timer(Timer.PROGRESS, self.patience())
 
     # --- doubt -----------------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@ class Learning(Core):
         if self.amnesia is None or (self.amnesia.bound is not None and self.low >= self.bound):
             self.learning, self.reports = False, None
         self.in_doubt = self.in_doubt and len(self.heard) < self.quorum.quorum - 1
+        self.silent = self.learning or self.in_doubt or not self.config.votes
         return not self.silent
 
     # --- learning --------------------------------------------------------------------------------
@@ -106,7 +108,8 @@ class Learning(Core):
     def recall_amnesia(self, record: Amnesia) -> None:
         """From the journal, or a moment ago: what was recalled before it is only a part of what was said."""
         self.amnesia = record
-        self.learning, self.reports = True, None
+        self.learning = self.silent = self.due = True
+        self.reports = None
         self.slots, self.early, self.assigned = {}, {}, {}
         self.top = 0
         self._raise_view()
@@ -148,4 +151,4 @@ class Learning(Core):
     def _raise_view(self) -> None:
         """Wait at the view below which nothing may be said, until its NEW-VIEW comes."""
         if self.amnesia is not None and self.amnesia.view > self.view:
-            self.view, self.active = self.amnesia.view, False
+            self.turn_to(self.amnesia.view, active=False)

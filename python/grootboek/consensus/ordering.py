@@ -16,6 +16,7 @@ from grootboek.wire import (
     Commit,
     Cosignature,
     Prepare,
+    Prepared,
     PrePrepare,
     Signed,
     block_of,
@@ -31,6 +32,8 @@ PROMPT = 2
 
 class Ordering(Learning):
     """Adds the three phases, execution in order, and L that follows the certificates."""
+
+    __slots__ = ()
 
     # --- proposing -------------------------------------------------------------------------------
 
@@ -57,10 +60,11 @@ class Ordering(Learning):
             full = sum(self.known[digest].transactions for digest in batches)
             if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
                 return
-            proposal = self.sign(PrePrepare(self.view, seq, self.now, batches))
-            if proposal is None:
+            proposal = PrePrepare(self.view, seq, self.now, batches)
+            signed = self.sign(proposal)
+            if signed is None:
                 return
-            self.accept(proposal)
+            self.accept(signed, proposal)
 
     def owed(self) -> bool:
         """Whether a correct primary, seeing what this replica sees, would propose at once."""
@@ -70,7 +74,10 @@ class Ordering(Learning):
 
     def on_pre_prepare(self, message: PrePrepare, signed: Signed) -> None:
         """A proposal of the current view's primary."""
-        if not self.active or message.view != self.view or signed.sender != self.primary:
+        if message.view != self.view or not self.active:
+            self.keep_early(message, signed)
+            return
+        if self.learning or signed.sender != self.primary:
             return
         slot = self.slots.get(message.seq)
         if slot is not None and slot.pre_prepare is not None:
@@ -101,18 +108,19 @@ class Ordering(Learning):
                 self.backlog.remove(digest)
         self.pace.proposed(value.batches)
         if missing := self.missing(value):
-            self.emit(FetchBodies(missing))
-        self.vote(slot)
+            self.emit(FetchBodies(tuple(missing)))
+        else:
+            self.vote(slot)
 
     def vote_waiting(self) -> None:
         """Vote on the proposals that waited for a body, or for the window."""
         for seq in sorted(self.slots):
             slot = self.slots.get(seq)
-            if slot is not None and slot.value is not None and not slot.voted:
+            if slot is not None and (value := slot.unvoted) is not None and not self.missing(value):
                 self.vote(slot)
 
     def vote(self, slot: Slot) -> None:
-        """PREPARE, once the bodies are held; the primary's PRE-PREPARE stands for its own.
+        """PREPARE, now that the bodies are held; the primary's PRE-PREPARE stands for its own.
 
         O may reach beyond the window of a replica whose log is behind: such a proposal has its slot at
         once, so that nothing else is proposed or accepted there, and its vote when the window moves.
@@ -122,7 +130,7 @@ class Ordering(Learning):
         value, signed = slot.value, slot.pre_prepare
         if self.silent or not self.active or slot.voted or value is None or signed is None:
             return
-        if not (self.within(value.seq) and self.holds(value)):
+        if not self.within(value.seq):
             return
         slot.held = True
         if value.seq > self.certified_seq and not self._cast(slot, value, signed):
@@ -150,36 +158,51 @@ class Ordering(Learning):
 
     def on_prepare(self, message: Prepare, signed: Signed) -> None:
         """A backup's vote; one of the primary counts for nothing."""
-        if self._votable(message) and signed.sender != self.primary:
+        if message.view != self.view or not self.active:
+            self.keep_early(message, signed)
+        elif not self.learning and self.within(message.seq) and signed.sender != self.primary:
             slot = self.slot(message.seq)
-            self.accuse(slot.add_prepare(signed.sender, message, signed), signed)
-            self.progress(slot)
+            first = slot.add_prepare(signed.sender, message, signed)
+            if first is not None:
+                self.accuse(first, signed)
+            if not slot.committing:
+                self.progress(slot)
 
     def on_commit(self, message: Commit, signed: Signed) -> None:
         """The sender holds a prepared certificate."""
-        if self._votable(message):
+        if message.view != self.view or not self.active:
+            self.keep_early(message, signed)
+        elif not self.learning and self.within(message.seq):
             slot = self.slot(message.seq)
-            self.accuse(slot.add_commit(signed.sender, message, signed), signed)
-            self.progress(slot)
+            first = slot.add_commit(signed.sender, message, signed)
+            if first is not None:
+                self.accuse(first, signed)
+            if slot.decided is None:
+                self.progress(slot)
 
-    def _votable(self, message: Prepare | Commit) -> bool:
-        return self.active and message.view == self.view and self.within(message.seq)
+    def keep_early(self, message: Prepare | Commit | PrePrepare, signed: Signed) -> None:
+        """A vote that overtook its NEW-VIEW waits: one of each kind, sender and number, the newest view's."""
+        opened = self.view if self.active else self.view - 1
+        if message.view <= opened or self.learning or not self.within(message.seq):
+            return
+        key = (signed.sender, type(message), message.seq)
+        held = self.early.get(key)
+        if held is None or held[0].view < message.view:
+            self.early[key] = (message, signed)
 
     def progress(self, slot: Slot) -> None:
         """COMMIT when prepared, execute when committed."""
         if not self.active:
             return
-        if not (self.silent or slot.committing):
-            self.commit(slot)
-        if slot.decided is None and slot.committed(self.quorum.quorum):
+        quorum = self.quorum.quorum
+        if not (slot.committing or self.silent) and (certificate := slot.prepared(quorum)) is not None:
+            self.commit(slot, certificate)
+        if slot.decided is None and slot.committed(quorum):
             slot.decided = slot.value
             self.execute_next()
 
-    def commit(self, slot: Slot) -> None:
-        """COMMIT, once the value is prepared."""
-        certificate = slot.prepared(self.quorum.quorum)
-        if certificate is None:
-            return
+    def commit(self, slot: Slot, certificate: Prepared) -> None:
+        """COMMIT, now that the value is prepared."""
         commit = Commit(self.view, slot.seq, slot.digest)
         mine = self.sign(commit)
         if mine is None:
@@ -204,6 +227,7 @@ class Ordering(Learning):
                 return
             self.executed = value.seq
             self.failures = 0
+            self.due = True
 
     def on_executed(self, event: Executed) -> None:
         """The ledger has a block more: cosign it, and go on."""
@@ -231,9 +255,9 @@ class Ordering(Learning):
             self.cosigned = Cosigned(event.seq, event.size, event.root, event.cosignature)
             self.persist(self.cosigned)
             self.broadcast(Checkpoint(event.size, event.root, event.block, event.cosignature))
-        certificate = self.checkpoints.executed(event)
-        if certificate is not None:
-            self.certify(certificate)
+        self.checkpoints.executed(event)
+        if (certified := self.checkpoints.complete(event.size, event.root)) is not None:
+            self.certify(*certified)
 
     def finish(self, digest: bytes, seq: int) -> None:
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
@@ -249,11 +273,11 @@ class Ordering(Learning):
 
     def on_checkpoint(self, message: Checkpoint) -> None:
         """A peer's cosignature."""
-        if (other := self.checkpoints.contradicted(message)) is not None:
-            self._accuse_of_roots(message, *other)
-        certificate = self.checkpoints.received(message)
-        if certificate is not None:
-            self.certify(certificate)
+        first = self.checkpoints.count(message.size, message.root, message.cosignature)
+        if first is not None:
+            self._accuse_of_roots(message, *first)
+        if (certified := self.checkpoints.complete(message.size, message.root)) is not None:
+            self.certify(*certified)
             self.announce()
         elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
             self.ask_soon()
@@ -272,7 +296,7 @@ class Ordering(Learning):
 
     def announce(self) -> None:
         """Report the stable checkpoint, once the log has reached it."""
-        stable = self.stable
+        stable = self.checkpoints.stable
         if stable is not None and self.announced < stable.size <= self.size:
             self.announced = stable.size
             self.emit(Certified(stable))
@@ -281,7 +305,7 @@ class Ordering(Learning):
         """A certificate from a peer, checked: where the log is behind it, it is transferred."""
         if certificate.size > self.size:
             self.emit(CatchUp(certificate, source))
-        if self.certify(certificate):
+        if self.certify(block_of(certificate).seq, certificate):
             self.announce()
 
     def on_caught_up(self, event: CaughtUp) -> None:
@@ -292,7 +316,7 @@ class Ordering(Learning):
             self.failures = 0
             if event.closes:
                 self.close(seq)
-        self.certify(event.certificate)
+        self.certify(seq, event.certificate)
         self.announce()
         self.execute_next()
 

@@ -70,6 +70,7 @@ class Pace:
     def __init__(self, limits: Limits, n: int) -> None:
         """For a replica of an epoch of ``n``."""
         self._timer = limits.view_timer_ms
+        self._span_ms = SPAN * self._timer
         self._rounds = PASSED_OVER_ROUNDS * -(-n // limits.block_batches)
         self.clock = 0
         """Milliseconds that passed, as far as this replica noticed."""
@@ -78,7 +79,8 @@ class Pace:
         self.span = Span()
         self._past: deque[Span] = deque(maxlen=REMEMBERED_SPANS)
         self._last: int | None = None
-        self._state = (False, False)
+        self.owing = False, False
+        """Until the next event: whether the view owes anything, and whether its primary owes a proposal."""
         self._entered = 0
         self._held: dict[bytes, int] = {}
         self._heads: dict[int, _Head] = {}
@@ -86,20 +88,22 @@ class Pace:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def tick(self, now: int) -> None:
-        """An event comes: what held since the one before it is accounted for."""
-        passed = 0 if self._last is None else max(0, min(now - self._last, self._timer))
-        self._last = now
+    def tick(self, now: int) -> bool:
+        """An event comes: what held since the one before it is accounted for. Whether a span is over."""
+        last, self._last = self._last, now
+        if last is None or now <= last:
+            return False
+        passed = min(now - last, self._timer)
         self.clock += passed
-        busy, owed = self._state
-        if busy:
-            self.busy += passed
-            self.span.busy += passed
-            self.span.owed += passed if owed else 0
-
-    def holds(self, *, busy: bool, owed: bool) -> None:
-        """After an event: whether the view owes anything, and whether its primary owes a proposal."""
-        self._state = (busy, owed)
+        busy, owed = self.owing
+        if not busy:
+            return False
+        span = self.span
+        self.busy += passed
+        span.busy += passed
+        if owed:
+            span.owed += passed
+        return span.busy >= self._span_ms
 
     def held(self, digest: bytes) -> None:
         """A batch is here, to be ordered."""
@@ -139,7 +143,7 @@ class Pace:
     def suspects(self, replica: int) -> bool:
         """Whether ``replica`` does so, and has said it lately."""
         at = self._suspicions.get(replica)
-        return at is not None and self.busy - at <= FRESH_SPANS * SPAN * self._timer
+        return at is not None and self.busy - at <= FRESH_SPANS * self._span_ms
 
     @property
     def suspecting(self) -> int:
@@ -151,7 +155,7 @@ class Pace:
     def slow(self) -> bool:
         """Whether a span has ended and the primary was slow in it; the next span begins."""
         span = self.span
-        if span.busy < SPAN * self._timer:
+        if span.busy < self._span_ms:
             return False
         self.span = Span()
         owing = 4 * span.owed >= 3 * span.busy and WAIT_PART * span.waited >= self._timer * span.proposed
@@ -170,6 +174,9 @@ class Pace:
 
     def watch_heads(self, heads: dict[int, bytes]) -> tuple[bytes, ...]:
         """Follow the first waiting batch of each origin: those that the primary should be sent again."""
+        if not heads:
+            self._heads = {}
+            return ()
         self._heads = {
             origin: head if (head := self._heads.get(origin)) and head.digest == digest else self._new(digest)
             for origin, digest in heads.items()

@@ -59,10 +59,14 @@ __all__ = ["Replica"]
 class Replica(Suspecting):
     """Feed it events with ``handle``; perform the effects in their order."""
 
+    __slots__ = ("answered", "followed", "moved_at", "turn")
+
     def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """See ViewChanging."""
         super().__init__(config, sign)
         self.turn = 0
+        self.followed = 0, 0, 0
+        """L, the last sequence number executed and the stable size: what was due after them is done."""
         self.moved_at = 0
         """When something was executed last, by the clock of ``pace``."""
         self.answered: dict[int, int] = {}
@@ -73,36 +77,30 @@ class Replica(Suspecting):
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
-        self.pace.tick(now)
-        low, done = self.low, (self.executed, self.checkpoints.size)
-        self._dispatch(event)
-        if self.wakes():
-            self._begin()
-        if self.low > low:
-            self.vote_waiting()
-        self.propose()
-        self.judge()
-        if self.executed != done[0]:
-            self.moved_at = self.pace.clock
-        self.watch(progress=(self.executed, self.checkpoints.size) != done)
-        return self.taken()
+        over = self.pace.tick(now)
+        if type(event) is Received:
+            self._received(event)
+        elif type(event) is Stored:
+            self.on_stored(event)
+        else:
+            self.due = True
+            self._told(event)
+        if self.due or over:
+            self._follow_up(over=over)
+        effects, self._effects = self._effects, []
+        return effects
 
-    def _dispatch(self, event: Event) -> None:
-        match event:
-            case Received():
-                self._received(event)
-            case Executed():
-                self.on_executed(event)
-            case Submitted():
-                self.on_submitted(event)
-            case TimerFired(timer):
-                self._fired(timer)
-            case Stored():
-                self.on_stored(event)
-            case CaughtUp():
-                self.on_caught_up(event)
-            case Listed(replicas):
-                self.passed_over = frozenset(replicas)
+    def _told(self, event: Submitted | TimerFired | Executed | CaughtUp | Listed) -> None:
+        if type(event) is Executed:
+            self.on_executed(event)
+        elif type(event) is Submitted:
+            self.on_submitted(event)
+        elif type(event) is TimerFired:
+            self._fired(event.timer)
+        elif type(event) is CaughtUp:
+            self.on_caught_up(event)
+        else:
+            self.passed_over = frozenset(event.replicas)
 
     def _fired(self, timer: Timer) -> None:
         if not self.running(timer):
@@ -116,84 +114,84 @@ class Replica(Suspecting):
             self.on_status_timer()
 
     def _received(self, event: Received) -> None:
-        match event.message:
-            case Checkpoint():
-                self.on_checkpoint(event.message)
-            case Status():
-                self.on_status(event.sender, event.message)
-            case Suspect(view):
-                self.on_suspect(event.sender, view)
-            case message if event.signed is not None:
-                self._signed(message, event.signed)
-
-    def _signed(self, message: ProtocolMessage, signed: Signed) -> None:
-        if signed.sender == self.config.me:
+        """Most of what comes is votes, from which nothing is due until there are enough of them."""
+        message, signed = event.message, event.signed
+        if type(message) is Checkpoint:
+            self.on_checkpoint(message)
+        elif type(message) is Status or type(message) is Suspect or signed is None:
+            self.due = True
+            self._unsigned(event.sender, message)
+        elif signed.sender == self.config.me:
+            self.due = True
             self._on_own(message, signed)
-            return
-        match message:
-            case Prepare() | Commit() | PrePrepare() if self.learning:
-                pass  # it follows certificates
-            case Prepare() | Commit() | PrePrepare() if self._early(message):
-                self._keep_early(message, signed)
-            case Prepare():
-                self.on_prepare(message, signed)
-            case Commit():
-                self.on_commit(message, signed)
-            case PrePrepare():
-                self.on_pre_prepare(message, signed)
+        elif type(message) is Prepare:
+            self.on_prepare(message, signed)
+        elif type(message) is Commit:
+            self.on_commit(message, signed)
+        else:
+            self.due = True
+            self._of_view(message, signed)
+
+    def _unsigned(self, sender: int, message: ProtocolMessage | Status | Suspect) -> None:
+        if type(message) is Status:
+            self.on_status(sender, message)
+        elif type(message) is Suspect:
+            self.on_suspect(sender, message.view)
+
+    def _of_view(self, message: PrePrepare | ViewChange | NewView, signed: Signed) -> None:
+        if type(message) is PrePrepare:
+            self.on_pre_prepare(message, signed)
+            if message.view <= self.view:
                 self.watch_origins()
-            case ViewChange():
-                self.on_view_change(message, signed)
-            case NewView():
-                self.on_new_view(message, signed)
-                self._replay_early()
+        elif type(message) is ViewChange:
+            self.on_view_change(message, signed)
+        else:
+            self.on_new_view(message, signed)
+            self._replay_early()
+
+    def _replay_early(self) -> None:
+        """The votes that overtook their NEW-VIEW."""
+        if self.active and self.early:
+            votes, self.early = self.early, {}
+            for message, signed in votes.values():
+                if message.view >= self.view:
+                    self._received(Received(signed.sender, message, signed))
+
+    def _follow_up(self, *, over: bool) -> None:
+        """What an event brings about beyond its own rule. A span of time may be ``over``."""
+        low, executed, certified = self.followed
+        if self.silent and self.wakes():
+            self._begin()
+        if self.low > low:
+            self.vote_waiting()
+        self.propose()
+        self.due = False
+        self.judge(over=over)
+        if self.executed != executed:
+            self.moved_at = self.pace.clock
+        self.watch(progress=self.executed != executed or self.checkpoints.size != certified)
+        self.followed = self.low, self.executed, self.checkpoints.size
 
     def settled(self, sender: int, message: ProtocolMessage | Checkpoint | Status | Suspect) -> bool:
         """Whether a vote comes too late to change anything, so that nobody need check its signature.
 
         A vote that contradicts an earlier one of its sender is evidence, and never settled.
         """
-        match message:
-            case Checkpoint(size):
-                return size <= self.checkpoints.size
-            case Prepare() | Commit() | PrePrepare() if self.learning and sender != self.config.me:
-                return True
-            case Prepare(view, seq) | Commit(view, seq) if seq <= self.low:
-                return view == self.view
-            case Prepare(view, seq):
-                slot = self.slots.get(seq)
-                return (
-                    slot is not None and view == self.view and slot.committing and sender not in slot.prepares
-                )
-            case Commit(view, seq):
-                slot = self.slots.get(seq)
-                return (
-                    slot is not None
-                    and view == self.view
-                    and slot.decided is not None
-                    and sender not in slot.commits
-                )
-        return False
+        if type(message) is Checkpoint:
+            return message.size <= self.checkpoints.size
+        if type(message) is Prepare or type(message) is Commit:
+            return (self.learning and sender != self.config.me) or self._late(sender, message)
+        return type(message) is PrePrepare and self.learning and sender != self.config.me
 
-    # --- votes that overtake their NEW-VIEW ------------------------------------------------------
-
-    def _early(self, message: Prepare | Commit | PrePrepare) -> bool:
-        return message.view > self.view or (message.view == self.view and not self.active)
-
-    def _keep_early(self, message: Prepare | Commit | PrePrepare, signed: Signed) -> None:
-        """At most one vote of each kind a sender and sequence number, the newest view's."""
-        if self.within(message.seq):
-            key = (signed.sender, type(message), message.seq)
-            held = self.early.get(key)
-            if held is None or held[0].view < message.view:
-                self.early[key] = (message, signed)
-
-    def _replay_early(self) -> None:
-        if self.active and self.early:
-            votes, self.early = self.early, {}
-            for message, signed in votes.values():
-                if message.view >= self.view:
-                    self._signed(message, signed)
+    def _late(self, sender: int, vote: Prepare | Commit) -> bool:
+        if vote.view != self.view:
+            return False
+        slot = self.slots.get(vote.seq)
+        if slot is None:
+            return vote.seq <= self.low
+        if type(vote) is Prepare:
+            return slot.committing and sender not in slot.prepares
+        return slot.decided is not None and sender not in slot.commits
 
     # --- STATUS ----------------------------------------------------------------------------------
 
@@ -248,10 +246,9 @@ class Replica(Suspecting):
         mine = self.wanted.get(self.config.me)
         if not self.active and mine is not None:
             self.tell(mine[1])
-        waiting = [slot for slot in self.slots.values() if slot.value is not None and not slot.voted]
-        for slot in waiting:
-            if slot.value is not None and (missing := self.missing(slot.value)):
-                self.emit(FetchBodies(missing))
+        for slot in self.slots.values():
+            if (value := slot.unvoted) is not None and (missing := self.missing(value)):
+                self.emit(FetchBodies(tuple(missing)))
         unassigned = self.backlog.next(self.config.limits.block_batches)
         if unassigned and not self.leading:
             self.emit(Relay(self._who_may_order(), unassigned))
@@ -384,7 +381,9 @@ class Replica(Suspecting):
         self.ask_soon()
         self.announce()
         self.execute_next()
-        return self.taken()
+        self.followed = self.low, self.executed, self.checkpoints.size
+        effects, self._effects = self._effects, []
+        return effects
 
     def records(self) -> list[Record]:
         """What the journal must hold now: replaces all records so far, in an order that recovers."""
@@ -436,11 +435,12 @@ class Replica(Suspecting):
         if certificate.size <= self.size and self.checkpoints.adopt(certificate):
             self.durable = certificate
             self.low = self.certified_seq = block_of(certificate).seq
+            self.reach()
 
     def _recall_left(self, signed: Signed) -> None:
         message = view_change_in(signed)
         if message.view >= self.view:
-            self.view, self.active = message.view, False
+            self.turn_to(message.view, active=False)
             self.wanted[self.config.me] = (message, signed)
 
     def _recall_entered(self, signed: Signed) -> None:

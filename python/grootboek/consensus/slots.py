@@ -1,54 +1,49 @@
 """One sequence number: the proposal accepted in the current view and the votes for it."""
 
+from msgspec import Struct
+
 from grootboek.wire import Commit, Prepare, Prepared, PrePrepare, ReplicaId, Signature, Signed
 
 __all__ = ["Slot"]
 
 
-class Slot:
+class Slot(Struct, eq=False):
     """Counts votes, and does nothing else with them.
 
     Votes are kept by sender, one of each kind: a second, different one is returned to the caller as
     evidence and changes nothing.
     """
 
-    __slots__ = (
-        "certificate",
-        "certificate_view",
-        "commits",
-        "committing",
-        "decided",
-        "digest",
-        "held",
-        "pre_prepare",
-        "prepares",
-        "seq",
-        "value",
-        "voted",
-    )
-
-    def __init__(self, seq: int) -> None:
-        self.seq = seq
-        self.certificate: Prepared | None = None
-        """The prepared certificate of the highest view, kept across views."""
-        self.certificate_view = -1
-        self.decided: PrePrepare | None = None
-        """The committed value."""
-        self.enter_view()
+    seq: int
+    certificate: Prepared | None = None
+    """The prepared certificate of the highest view, kept across views."""
+    certificate_view: int = -1
+    decided: PrePrepare | None = None
+    """The committed value."""
+    pre_prepare: Signed | None = None
+    """The proposal accepted in this view; ``value`` is what it says, ``digest`` what votes call it."""
+    value: PrePrepare | None = None
+    digest: bytes = b""
+    held: bool = False
+    """Whether the bodies are held, so that it can be executed."""
+    voted: bool = False
+    """Whether this replica holds the bodies and has voted for the proposal."""
+    committing: bool = False
+    """Whether its COMMIT is out."""
+    prepares: dict[int, tuple[Prepare, Signed]] = {}
+    commits: dict[int, tuple[Commit, Signed]] = {}
 
     def enter_view(self) -> None:
         """Forget proposal and votes of the view that is left."""
-        self.pre_prepare: Signed | None = None
-        self.value: PrePrepare | None = None
+        self.pre_prepare = self.value = None
         self.digest = b""
-        self.held = False
-        """Whether the bodies are held, so that it can be executed."""
-        self.voted = False
-        """Whether this replica holds the bodies and has voted for the proposal."""
-        self.committing = False
-        """Whether its COMMIT is out."""
-        self.prepares: dict[int, tuple[Prepare, Signed]] = {}
-        self.commits: dict[int, tuple[Commit, Signed]] = {}
+        self.held = self.voted = self.committing = False
+        self.prepares, self.commits = {}, {}
+
+    @property
+    def unvoted(self) -> PrePrepare | None:
+        """The proposal, as long as this replica has not voted for it."""
+        return None if self.voted else self.value
 
     def accept(self, signed: Signed, value: PrePrepare, digest: bytes) -> None:
         """The proposal of this view."""
@@ -68,7 +63,7 @@ class Slot:
 
     def prepared(self, quorum: int) -> Prepared | None:
         """The certificate, once the PRE-PREPARE and q - 1 backups' PREPAREs agree (PBFT section 4.2)."""
-        if self.pre_prepare is None or not self.voted:
+        if len(self.prepares) < quorum - 1 or self.pre_prepare is None or not self.voted:
             return None
         primary = self.pre_prepare.sender
         votes: list[tuple[ReplicaId, Signature]] = [
@@ -82,7 +77,9 @@ class Slot:
 
     def committed(self, quorum: int) -> bool:
         """Whether q COMMITs name the proposal."""
-        return self.held and sum(c.digest == self.digest for c, _ in self.commits.values()) >= quorum
+        if len(self.commits) < quorum or not self.held:
+            return False
+        return sum(commit.digest == self.digest for commit, _ in self.commits.values()) >= quorum
 
     def signed_by(self, sender: int) -> list[Signed]:
         """What ``sender`` has signed of this slot in this view."""

@@ -15,22 +15,25 @@ __all__ = ["Suspecting"]
 class Suspecting(ViewChanging):
     """Adds SUSPECT."""
 
-    def judge(self) -> None:
-        """After each event: a span may be over, and what will hold until the next event is noted."""
+    __slots__ = ()
+
+    def judge(self, *, over: bool) -> None:
+        """Note what holds from here on; a span may be ``over``, and the primary was slow in it."""
         behind = self.certified_seq > self.executed
-        busy = self.active and not behind and (bool(self.known) or self.in_flight > 0)
-        self.pace.holds(busy=busy, owed=busy and self.owed())
-        if self.active and self.pace.slow() and not self.leading:
+        busy = self.active and not behind and (bool(self.known) or self.top > self.executed)
+        self.pace.owing = busy, busy and self.owed()
+        if over and self.active and self.pace.slow() and not self.leading:
             self._suspect()
 
     def watch_origins(self) -> None:
         """After a proposal: does the primary leave batches out? It may lack them, so it gets them again."""
-        if not self.active or self.leading:
+        if not self.active or self.learning or self.leading:
             return
-        again = self.pace.watch_heads(dict(self.backlog.heads()))
+        heads = self.backlog.heads()
+        again = self.pace.watch_heads(heads)
         if again:
             self.emit(Relay(self.primary, again))
-        if self.pace.passed_over():
+        if heads and self.pace.passed_over():
             self._suspect()
 
     def on_suspect(self, sender: int, view: int) -> None:

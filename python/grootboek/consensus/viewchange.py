@@ -15,6 +15,8 @@ __all__ = ["ViewChanging"]
 class ViewChanging(Ordering):
     """Adds VIEW-CHANGE, NEW-VIEW and the timers that lead to them."""
 
+    __slots__ = ("opening", "passed_over", "reopened", "wanted")
+
     def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """``sign(payload)`` puts this replica's voting key under a message: Ed25519 is deterministic."""
         super().__init__(config, sign)
@@ -54,7 +56,7 @@ class ViewChanging(Ordering):
             return
         self.failures += 1
         self.room = max(1, self.room // 2)
-        self.view, self.active = view, False
+        self.turn_to(view, active=False)
         self.pace.entered()
         self.stop_timer(Timer.PROGRESS)
         self.stop_timer(Timer.NEW_VIEW)
@@ -165,7 +167,8 @@ class ViewChanging(Ordering):
         view = message.view
         stable = stable_of([view_change_in(s) for s in message.view_changes])
         self.base = 0 if stable is None else block_of(stable).seq
-        self.view, self.active, self.opening = view, True, signed
+        self.turn_to(view, active=True)
+        self.opening = signed
         self.stop_timer(Timer.NEW_VIEW)
         self.assigned = {}
         self.pace.entered()
