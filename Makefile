@@ -17,6 +17,7 @@ demo: environment
 
 test: environment
 	cargo test --release --locked --quiet --package grootboek-core
+	$(BIN)/pytest benches --benchmark-disable --quiet
 	$(BIN)/pytest
 
 check: environment
