@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from grootboek.simulation.hunting import favour, hunt, overtake
+from grootboek.simulation.hunting import favour, front, hunt, overtake
 from grootboek.simulation.lasting import SECOND, Fault, alone, apart, cut, lasting, later
 from grootboek.simulation.memory import Shortage
 from grootboek.simulation.misreads import Misread
@@ -103,8 +103,7 @@ def asymmetric(run: "Simulation", rng: random.Random) -> str:
 
 def isolate_primary(run: "Simulation", rng: random.Random) -> str:
     """8: the primary of the newest view is cut off."""
-    view = max((r.engine.replica.view for r in run.replicas if r.boots), default=0)
-    return f"primary alone {alone(run, rng, view % len(run.replicas))}"
+    return f"primary alone {alone(run, rng, front(run).primary())}"
 
 
 def isolate_one(run: "Simulation", rng: random.Random) -> str:

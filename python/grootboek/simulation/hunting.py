@@ -3,16 +3,55 @@
 import random
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from grootboek.simulation.founding import place_of
 from grootboek.simulation.lasting import alone, cut, paths_of
+from grootboek.types import Epoch
 
 if TYPE_CHECKING:
     from grootboek.simulation.replica import SimulatedReplica
     from grootboek.simulation.run import Simulation
 
-__all__ = ["favour", "hunt", "overtake"]
+__all__ = ["Front", "favour", "front", "hunt", "overtake"]
 
 MOMENTS_US = (0, 0, 0, 700, 2_000, 10_000)
 """How long after a view has opened it is cut off: before the next frames arrive, or some rounds later."""
+
+
+class Front(Struct, frozen=True):
+    """How far the correct replicas are: what liars claim does not count."""
+
+    epoch: Epoch
+    """The newest that one of them is in."""
+    view: int
+    """The newest of that epoch that is open at one of them; where none is, the newest that one wants."""
+    height: int
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """Epoch and view, in their order."""
+        return self.epoch.number, self.view
+
+    @property
+    def members(self) -> list[int]:
+        """The places of the epoch's replicas, by their indexes."""
+        return [place_of(replica.name) for replica in self.epoch.replicas]
+
+    def primary(self, later: int = 0) -> int:
+        """The place of the view's primary, or of one so many views later."""
+        return self.members[(self.view + later) % self.epoch.quorum.n]
+
+
+def front(run: "Simulation") -> Front:
+    """Where the run is."""
+    engines = [r.engine for r in run.correct if r.boots]
+    if not engines:
+        return Front(run.genesis.founding, 0, 0)
+    epoch = max((engine.epoch for engine in engines), key=lambda epoch: epoch.number)
+    cores = [engine.replica for engine in engines if engine.epoch.number == epoch.number]
+    views = [core.view for core in cores if core.active] or [core.view for core in cores]
+    return Front(epoch, max(views), max(engine.ledger.height for engine in engines))
 
 
 def hunt(run: "Simulation", rng: random.Random) -> str:
@@ -20,23 +59,23 @@ def hunt(run: "Simulation", rng: random.Random) -> str:
 
     It may begin when a block is executed somewhere: what is committed at few is what must not be lost.
     """
-    moment, left, enough = rng.choice(MOMENTS_US), rng.randrange(2, 6), rng.randrange(1, len(run.replicas))
+    last = front(run)
+    moment, left, enough = rng.choice(MOMENTS_US), rng.randrange(2, 6), rng.randrange(1, last.epoch.quorum.n)
     at_block, everybody = bool(rng.randrange(2)), rng.randrange(2)
-    view, height = _newest(run)
     words = f"{left} views are cut off {moment / 1_000:.1f} ms after {enough} have opened them"
 
     def strike() -> None:
         if everybody:
             cut(run, rng, [(a.me, b.me) for a in run.replicas for b in run.replicas if a is not b])
         else:
-            alone(run, rng, view % len(run.replicas))
+            alone(run, rng, last.primary())
 
     def watch(_replica: "SimulatedReplica") -> None:
-        nonlocal view, at_block, left
-        newest, highest = _newest(run)
-        opened = newest > view and _open_at(run, newest) >= enough
-        if opened or (at_block and highest > height):
-            view, at_block, left = newest, False, left - 1
+        nonlocal last, at_block, left
+        now = front(run)
+        opened = now.at > last.at and _open_at(run, now) >= enough
+        if opened or (at_block and now.height > last.height):
+            last, at_block, left = now, False, left - 1
             run.heap.after(moment, strike)
             if not left:
                 run.watchers.remove(watch)
@@ -47,38 +86,32 @@ def hunt(run: "Simulation", rng: random.Random) -> str:
     return words
 
 
-def _newest(run: "Simulation") -> tuple[int, int]:
-    """The newest view that is open, and the height, of the correct replicas."""
-    engines = [r.engine for r in run.correct if r.boots]
-    views = [engine.replica.view for engine in engines if engine.replica.active]
-    return max(views, default=0), max((engine.ledger.height for engine in engines), default=0)
-
-
-def _open_at(run: "Simulation", view: int) -> int:
-    cores = [r.engine.replica for r in run.replicas if r.alive]
-    return sum(core.active and core.view == view for core in cores)
+def _open_at(run: "Simulation", now: Front) -> int:
+    engines = [r.engine for r in run.replicas if r.alive]
+    at = [(e.epoch.number, e.replica.view) for e in engines if e.replica.active]
+    return at.count(now.at)
 
 
 def favour(run: "Simulation", rng: random.Random) -> str:
     """7, so that one alone gets far: the primary and one more hear all, the rest hear only the primary."""
-    primary = _newest(run)[0] % len(run.replicas)
+    now = front(run)
+    primary = now.primary()
     others = [i for i in range(len(run.replicas)) if i != primary]
-    one = rng.choice(others)
+    one = rng.choice([i for i in now.members if i != primary])
     pairs = [(a, b) for a in others for b in others if b not in {a, one}] + [(one, primary)]
     return f"{one} hears all, and is not heard {cut(run, rng, pairs)}"
 
 
 def overtake(run: "Simulation", rng: random.Random) -> str:
     """9, and then 8: the next primary is cut off until the others are a window ahead; then it must lead."""
-    view, height = _newest(run)
-    count, goal = len(run.replicas), height + run.plan.limits.window
-    behind, primary = (view + 1) % count, view % count
+    now = front(run)
+    behind, primary, goal = now.primary(1), now.primary(), now.height + run.plan.limits.window
     pairs = paths_of(run, behind)
     for a, b in pairs:
         run.network.path(a, b).cut = True
 
     def watch(_replica: "SimulatedReplica") -> None:
-        if _newest(run)[1] > goal:
+        if front(run).height > goal:
             run.watchers.remove(watch)
             run.join(pairs)
             alone(run, rng, primary)
