@@ -16,7 +16,7 @@ from grootboek.node import engine, journal
 from grootboek.simulation import Plan, Simulation, Weather
 from grootboek.simulation.disk import Fate
 from grootboek.simulation.monitor import Violation
-from grootboek.types import Limits
+from grootboek.types import Epoch, Limits
 from grootboek.wire import (
     Command,
     Commit,
@@ -204,12 +204,12 @@ class CrashRun(Simulation):
 
     # --- what was said ---------------------------------------------------------------------------
 
-    def _send(self, sender: int, to: int, frame: Frame) -> None:
+    def _send(self, sender: int, to: int, frame: Frame, epoch: Epoch) -> None:
         self.members[sender].points.reach("send")
         # Whoever greets a peer shows it what that one has said: the check is of the victim's own words.
         if sender == self.victim and isinstance(frame, Envelope) and frame.signed.sender == sender:
             self._check(frame.signed.payload)
-        super()._send(sender, to, frame)
+        super()._send(sender, to, frame, epoch)
 
     def _check(self, payload: bytes) -> None:
         """Beyond PS4: no new vote in a view that was left, and no VIEW-CHANGE that hides a COMMIT."""

@@ -188,7 +188,7 @@ def test_a_flip_in_the_log_is_found_or_makes_no_wrong_cosignature() -> None:
 def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
     """Where a replica on this disk begins, and what it cosigns once two have answered that have nothing."""
     registry = Registry.of(Parties, Records)
-    genesis, keys = story().genesis, story()._keys[VICTIM]
+    genesis, keys = story().genesis, story().replicas[VICTIM].engine.signers.keys
     with small_files():
         journal = Journal.open(disk)
         ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(journal[1]))

@@ -18,7 +18,7 @@ from grootboek.simulation.founding import found, known_key
 from grootboek.simulation.heap import EPOCH_MS, Heap
 from grootboek.simulation.network import Network
 from grootboek.simulation.replica import SimulatedReplica
-from grootboek.types import Chain, Limits
+from grootboek.types import Chain, Epoch, Limits
 from grootboek.wire import Batch, Frame
 
 F = TypeVar("F", bound=Frame)
@@ -156,7 +156,7 @@ class Cluster:
         heads = {(ledger.size, ledger.root, ledger.state_root) for ledger in ledgers}
         return len(heads) == 1
 
-    def _send(self, sender: int, to: int, frame: Frame) -> None:
+    def _send(self, sender: int, to: int, frame: Frame, _epoch: Epoch) -> None:
         self.sent.append((sender, to, frame))
         if not self.lost(sender, to, frame):
             self.network.send(sender, to, frame)

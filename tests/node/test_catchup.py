@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from grootboek.node import catchup
 from grootboek.node.catchup import CatchUp
 from grootboek.node.outbox import Outbox
 from grootboek.wire import Entries, FetchEntries, Frame, Status
@@ -65,13 +64,17 @@ def test_a_replica_that_missed_everything_fetches_it_and_votes_again(behind: Clu
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 700, 2_000])
-def test_entries_come_in_chunks_whatever_the_blocks_borders(
-    behind: Cluster, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_BYTES", chunk)
+def test_entries_come_in_chunks_whatever_the_blocks_borders(behind: Cluster, chunk: int) -> None:
+    answer_with(behind, chunk)
     catch_up(behind)
     assert len(asked(behind)) > 1
     assert_caught_up(behind)
+
+
+def answer_with(cluster: Cluster, size: int) -> None:
+    """So many bytes of the log at a time."""
+    for me in range(3):
+        cluster.engine(me).catchup.answer_bytes = size
 
 
 def _flip(entries: Entries) -> Entries:
@@ -145,10 +148,8 @@ def test_ordering_may_overtake_a_transfer(behind: Cluster) -> None:
     assert not out.frames
 
 
-def test_a_crash_in_the_middle_of_a_transfer_goes_on_from_what_is_there(
-    behind: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_BYTES", 500)
+def test_a_crash_in_the_middle_of_a_transfer_goes_on_from_what_is_there(behind: Cluster) -> None:
+    answer_with(behind, 500)
     behind.lost = lambda _sender, _to, _frame: False
     behind.introduce(0, 1, 2, 3)
     behind.run_until(lambda: behind.engine(3).ledger.height >= BLOCKS // 2)

@@ -78,7 +78,7 @@ def test_a_lie_about_a_correct_replica_is_not_believed() -> None:
 
 def test_two_cosigned_roots_of_one_size_are_evidence() -> None:
     cluster = Cluster(registry=REGISTRY).start()
-    liar = Liar(cluster.genesis.chain, 3, 4, cluster.keys[3], random.Random(1))
+    liar = Liar(cluster.genesis.chain, 3, 4, lambda: (0, 3, cluster.keys[3]), random.Random(1))
     lies = Lies(liar, "14 wrong CHECKPOINT")
     cluster.replicas[3].liar = lambda to, frame: [*lies(to, frame), (0, frame)]
     cluster.lost = lambda sender, _to, frame: sender == 1 and isinstance(frame, Checkpoint)
@@ -92,7 +92,7 @@ def test_two_cosigned_roots_of_one_size_are_evidence() -> None:
 
 def test_a_slow_primary_is_listed_and_passed_over_for_the_rest_of_the_epoch() -> None:
     cluster = Cluster(registry=REGISTRY).start()
-    liar = Liar(cluster.genesis.chain, 0, 4, cluster.keys[0], random.Random(1))
+    liar = Liar(cluster.genesis.chain, 0, 4, lambda: (0, 0, cluster.keys[0]), random.Random(1))
     cluster.replicas[0].liar = Lies(liar, SLOW)
     number = 0
     while cluster.engine(1).replica.view == 0:

@@ -111,8 +111,8 @@ class World:
 
     # --- the network -----------------------------------------------------------------------------
 
-    def _send(self, sender: int, to: int, frame: Frame) -> None:
-        self.monitor.sent(sender, frame, self.replicas[sender].engine.epoch)
+    def _send(self, sender: int, to: int, frame: Frame, epoch: Epoch) -> None:
+        self.monitor.sent(sender, frame, epoch)
         kind = kind_of(frame)
         self.sent[kind] += 1
         packet = Packet(sender, to, encode(frame), kind, self.heap.now_us)

@@ -18,12 +18,6 @@ AWAY = Plan(
 )
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grootboek.ledger.snapshots.CHUNK_BYTES", 500)
-    monkeypatch.setattr("grootboek.node.catchup.CHUNK_BYTES", 3_000)
-
-
 def leaps(plan: Plan, seeds: range) -> int:
     total = 0
     for seed in seeds:

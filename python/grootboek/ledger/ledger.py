@@ -78,6 +78,8 @@ class Ledger(Prover):
         """The snapshots that are here, newest first."""
         self.snapshot_heights = SNAPSHOT_HEIGHTS
         """Snapshots are of multiples of so many heights, so that replicas have the same ones."""
+        self.chunk_bytes = snapshots.CHUNK_BYTES
+        """How large their chunks are: the same for all replicas, for the same reason."""
 
     @classmethod
     def open(
@@ -312,7 +314,7 @@ class Ledger(Prover):
         if size > certificate.size:
             raise Unavailable("it is not certified yet", where=str(height))
         at = (block.height, size, self._log.root(size))
-        snapshots.write(self._disk, self.chain, self._store, at, certificate)
+        snapshots.write(self._disk, self.chain, self._store, at, certificate, self.chunk_bytes)
         self.snapshot_heads = snapshots.usable(self._disk, self.chain)
         return block.height
 

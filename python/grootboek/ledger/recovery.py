@@ -66,7 +66,8 @@ def recover(
         raise Damaged("the log is not the one that the certificate is of", where=CERTIFICATE)
     good = 0
     if vouched is not None:
-        good = _cut_unvouched(log, max(certified, log.synced_size), vouched)
+        opened = [(one.certificate.size, one.certificate.root) for one in epochs.handovers]
+        good = _cut_unvouched(log, max(certified, log.synced_size), [*opened, *vouched])
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.move(position)
@@ -83,7 +84,8 @@ def recover(
 
 def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> int:
     """Cut what nobody has cosigned: the size that is left. What is cut was never synced: bytes that changed
-    since would be believed, as no root is known to hold them against, and it can be executed anew.
+    since would be believed, as no root is known to hold them against, and it can be executed anew. A log is
+    synced before its epoch is handed over, so a hand-over vouches for it, too.
     """
     good = (size for size, root in vouched if safe < size <= log.size and log.root(size) == root)
     end = max(good, default=safe)

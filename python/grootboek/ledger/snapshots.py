@@ -49,7 +49,7 @@ FOLDER: Final = "snapshots"
 INCOMING: Final = "incoming"
 KEPT: Final = 2
 CHUNK_BYTES: Final = 512 << 10
-"""A chunk ends with the pair that brings its keys and values to so many bytes."""
+"""How large a chunk is, in keys and values."""
 _DIGITS: Final = 16
 _HEAD: Final = ".head"
 _DIGEST: Final = 32
@@ -100,17 +100,23 @@ def chunk_digest(chain: Chain, body: bytes) -> bytes:
 # --- writing -------------------------------------------------------------------------------------
 
 
-def write(
-    disk: Disk, chain: Chain, store: Store, at: tuple[int, int, bytes], certificate: Certificate
+def write(  # noqa: PLR0917  # the facts of a snapshot
+    disk: Disk,
+    chain: Chain,
+    store: Store,
+    at: tuple[int, int, bytes],
+    certificate: Certificate,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> None:
     """Write the snapshot of ``at`` (height, size and root of the log), and remove all but the last two.
 
-    ``certificate`` is of that size or above. In memory is one chunk at a time.
+    ``certificate`` is of that size or above. In memory is one chunk at a time: it ends with the pair that
+    brings its keys and values to ``chunk_bytes``.
     """
     height, size, root = at
     remove(disk, height)
     name, digests, ends, pairs = name_of(height), [], [0], 0
-    for group in _groups(_pairs_at(store, height)):
+    for group in _groups(_pairs_at(store, height), chunk_bytes):
         body = wire.encode(tuple(group))
         disk.append(name, body)
         digests.append(chunk_digest(chain, body))
@@ -137,13 +143,13 @@ def _pairs_at(store: Store, height: int) -> Iterator[tuple[bytes, bytes]]:
         after = page[-1][0]
 
 
-def _groups(pairs: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+def _groups(pairs: Iterable[tuple[bytes, bytes]], chunk_bytes: int) -> Iterator[list[tuple[bytes, bytes]]]:
     group: list[tuple[bytes, bytes]] = []
     size = 0
     for pair in pairs:
         group.append(pair)
         size += len(pair[0]) + len(pair[1])
-        if size >= CHUNK_BYTES:
+        if size >= chunk_bytes:
             yield group
             group, size = [], 0
     if group:

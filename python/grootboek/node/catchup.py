@@ -34,6 +34,8 @@ class CatchUp:
         """``me`` of ``n`` replicas."""
         self.far = FAR_ENTRIES
         """From how many entries on a snapshot is asked for."""
+        self.answer_bytes = CHUNK_BYTES
+        """How much of the log one answer carries."""
         self._ledger = ledger
         self.among(me, n)
         self._target: Certificate | None = None
@@ -200,6 +202,6 @@ class CatchUp:
         """Answer a peer with proven entries; nothing where it asks beyond what is here."""
         if not request.start < request.size <= self._ledger.size:
             return
-        body, end = self._ledger.entries(request.start, request.size, CHUNK_BYTES)
+        body, end = self._ledger.entries(request.start, request.size, self.answer_bytes)
         proof = tuple(self._ledger.consistency(end, request.size)) if end < request.size else ()
         out.send(sender, Entries(start=request.start, size=request.size, body=body, proof=proof))

@@ -5,7 +5,6 @@ each receiver in another way if it likes. Numbers are those of docs/simulation.m
 """
 
 import random
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
@@ -38,10 +37,13 @@ from grootboek.wire import (
     value_digest,
 )
 
-__all__ = ["SLOW", "STRATEGIES", "Liar", "Lies", "Strategy"]
+__all__ = ["SLOW", "STRATEGIES", "Liar", "Lies", "Seat", "Strategy"]
+
+Seat = tuple[int, int, Keys]
+"""A replica's epoch, its index in it, and its keys of it."""
 
 REMEMBERED = 200
-"""How many of its own frames a replaying liar keeps."""
+"""How many frames a replaying liar keeps."""
 SLOW_US = 900_000
 """A little less than the others' patience with a primary."""
 FAR = 1_000
@@ -49,35 +51,53 @@ FAR = 1_000
 
 
 class Liar:
-    """One lying replica: its keys, its randomness, and what it remembers."""
+    """One lying replica: its seat in each epoch, its randomness, and what it remembers."""
 
-    def __init__(self, chain: Chain, me: int, n: int, keys: Keys, rng: random.Random) -> None:
-        """``me`` of ``n`` replicas."""
-        self.me = me
+    def __init__(
+        self, chain: Chain, place: int, places: int, seat: Callable[[], Seat], rng: random.Random
+    ) -> None:
+        """At ``place`` of so many in the network; ``seat`` says what it is now."""
         self.rng = rng
-        self.victims = frozenset(peer for peer in range(n) if peer % 2 != me % 2)
-        """Half of the others: they are told one thing, the rest another."""
-        self.censored = rng.choice([peer for peer in range(n) if peer != me])
-        self.heard: deque[Frame] = deque(maxlen=REMEMBERED)
+        self.victims = frozenset(peer for peer in range(places) if peer % 2 != place % 2)
+        """Half of the others, by their places: they are told one thing, the rest another."""
+        self.censored = rng.choice([peer for peer in range(places) if peer != place])
+        self.sample: list[Frame] = []
+        """Some of all frames so far, each with the same chance: old ones, too, of epochs long closed."""
         self.told: dict[tuple[int, int], bytes] = {}
         """By view and sequence number: the other value that the victims were told."""
         self._chain = chain
-        self._keys = keys
+        self._seat = seat
+        self._frames = 0
+
+    @property
+    def me(self) -> int:
+        """Its index in the epoch that it is in."""
+        return self._seat()[1]
+
+    def remember(self, frame: Frame) -> None:
+        """A frame that it says, or hears."""
+        self._frames += 1
+        if len(self.sample) < REMEMBERED:
+            self.sample.append(frame)
+        elif (place := self.rng.randrange(self._frames)) < REMEMBERED:
+            self.sample[place] = frame
 
     def sign(self, message: ProtocolMessage) -> Envelope:
         """Any message under the liar's own voting key."""
         payload = encode(message)
-        signed = message_bytes(self._chain, 0, self.me, payload)
-        return Envelope(Signed(self.me, payload, self._keys.voting.sign(signed)))
+        epoch, me, keys = self._seat()
+        signed = message_bytes(self._chain, epoch, me, payload)
+        return Envelope(Signed(me, payload, keys.voting.sign(signed)))
 
     def digest(self, value: PrePrepare) -> bytes:
         """The value digest of a proposal."""
-        return value_digest(self._chain, 0, value.seq, value.time, value.batches)
+        return value_digest(self._chain, self._seat()[0], value.seq, value.time, value.batches)
 
     def cosign(self, size: int, root: bytes, time: int) -> Cosignature:
         """Any checkpoint under its cosigning key."""
+        _, me, keys = self._seat()
         signed = cosigned_bytes(self._chain.origin, size, root, time)
-        return Cosignature(self.me, time, self._keys.cosigning.sign(signed))
+        return Cosignature(me, time, keys.cosigning.sign(signed))
 
 
 Strategy = Callable[[Liar, int, Frame], Iterable[Frame]]
@@ -221,9 +241,9 @@ def _invented(manifest: Manifest) -> Manifest:
 
 
 def replay(liar: Liar, _to: int, frame: Frame) -> Iterable[Frame]:
-    """Each frame, and an old one."""
-    old = liar.rng.choice(liar.heard) if liar.heard and not liar.rng.randrange(4) else None
-    liar.heard.append(frame)
+    """Each frame, and an old one, its own or another's."""
+    old = liar.rng.choice(liar.sample) if liar.sample and not liar.rng.randrange(4) else None
+    liar.remember(frame)
     return (frame,) if old is None else (frame, old)
 
 
@@ -279,3 +299,8 @@ class Lies:
         if self._strategy is None:
             return [(SLOW_US if isinstance(own(self._liar, frame), PrePrepare) else 0, frame)]
         return [(0, one) for one in self._strategy(self._liar, to, frame)]
+
+    def hear(self, frame: Frame) -> None:
+        """A frame that the liar receives."""
+        if self._strategy is replay:
+            self._liar.remember(frame)

@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from grootboek.errors import GrootboekError
 from grootboek.ledger import Registry
+from grootboek.modules.conduct import Conduct
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Anchor, Records
+from grootboek.modules.replicas import Replicas
 from grootboek.simulation.byzantine import SLOW, STRATEGIES
 from grootboek.simulation.faults import FAULTS
 from grootboek.simulation.run import CRASH, PARTITION, Plan, Report, Simulation
@@ -55,6 +57,10 @@ class Summary(Struct, kw_only=True):
     events: int = 0
     simulated_seconds: float = 0.0
     views: int = 0
+    epochs: int = 0
+    """Opened after the founding ones."""
+    leaps: int = 0
+    """Snapshots that replicas took over."""
     replicas: Counter[int] = msgspec.field(default_factory=Counter)
     """How many seeds had so many replicas."""
     faults: Counter[str] = msgspec.field(default_factory=Counter)
@@ -81,6 +87,8 @@ class Summary(Struct, kw_only=True):
         self.events += outcome.events
         self.simulated_seconds += outcome.seconds
         self.views += outcome.views
+        self.epochs += outcome.epochs
+        self.leaps += outcome.leaps
         self.replicas[outcome.replicas] += 1
         self.faults += outcome.faults
         self.real_signatures += outcome.real_signatures
@@ -102,12 +110,15 @@ class Summary(Struct, kw_only=True):
 
     def close(self) -> None:
         """All seeds are in: name what never happened."""
-        self.never = [name for name in (*FAULTS, *STRATEGIES, SLOW) if not self.faults[name]]
+        rare = {"epoch opened": self.epochs, "snapshot taken over": self.leaps}
+        times = self.faults + Counter(rare)
+        self.never = [name for name in (*FAULTS, *STRATEGIES, SLOW, *rare) if not times[name]]
 
 
 def simulation_of(seed: int, plan: Plan | None = None) -> Simulation:
     """The run that ``seed`` stands for, or another ``plan`` for it, over the records module."""
-    return Simulation(seed, plan or plan_of(seed), Registry.of(Parties, Records), _anchor)
+    registry = Registry.of(Conduct, Parties, Records, Replicas)
+    return Simulation(seed, plan or plan_of(seed), registry, _anchor)
 
 
 def campaign(seeds: Iterable[int], done: Callable[[Report | Failure], None]) -> Summary:

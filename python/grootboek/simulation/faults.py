@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from grootboek.simulation.hunting import favour, front, hunt, overtake
-from grootboek.simulation.lasting import SECOND, Fault, alone, apart, cut, lasting, later
+from grootboek.simulation.hunting import ambush, favour, front, hunt, overtake
+from grootboek.simulation.lasting import (
+    SECOND,
+    Fault,
+    alone,
+    apart,
+    cut,
+    down,
+    lasting,
+    later,
+    power_off,
+    start_again,
+)
+from grootboek.simulation.membership import add, remove, replace_one, rotate
 from grootboek.simulation.memory import Shortage
 from grootboek.simulation.misreads import Misread
 from grootboek.simulation.network import Weather
@@ -161,13 +173,13 @@ def reconnect(run: "Simulation", rng: random.Random) -> str:
 @_to_a_living_one
 def kill(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """15: SIGKILL."""
-    return f"kill {victim.me} {_down(run, rng, victim)}"
+    return f"kill {victim.me} {down(run, rng, victim)}"
 
 
 @_to_a_living_one
 def kill_in_recovery(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """16: killed, and once more while it recovers."""
-    words = _down(run, rng, victim)
+    words = down(run, rng, victim)
     victim.disk.fail_after = rng.randrange(6)
     return f"kill {victim.me} {words}, again after {victim.disk.fail_after} operations of its start"
 
@@ -183,7 +195,7 @@ def restart_all(run: "Simulation", rng: random.Random) -> str:
     """18: SIGKILL of all."""
     for replica in run.replicas:
         if replica.alive:
-            _down(run, rng, replica)
+            down(run, rng, replica)
     return "kill all"
 
 
@@ -191,7 +203,7 @@ def crash_many(run: "Simulation", rng: random.Random) -> str:
     """19: f + 1 lose power at once."""
     chosen = rng.sample(run.replicas, run.genesis.quorum.weak)
     for replica in chosen:
-        _power_off(run, rng, replica)
+        power_off(run, rng, replica)
     return f"power cut of {[replica.me for replica in chosen]}"
 
 
@@ -231,23 +243,8 @@ def skew(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> s
 def blackout(run: "Simulation", rng: random.Random) -> str:
     """28: all lose power at once, and with it what was not synced."""
     for replica in run.replicas:
-        _power_off(run, rng, replica)
+        power_off(run, rng, replica)
     return "power cut of all"
-
-
-def _down(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
-    victim.kill()
-    return _start_again(run, rng, victim)
-
-
-def _power_off(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> None:
-    if victim.alive:
-        victim.power_cut(rng)
-        _start_again(run, rng, victim)
-
-
-def _start_again(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
-    return lasting(run, rng, lambda: run.boot(victim))
 
 
 # --- clock ---------------------------------------------------------------------------------------
@@ -297,7 +294,7 @@ def torn(_run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> 
 @_to_a_living_one
 def lose_power(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
     """28: one loses power, and with it what was not synced."""
-    _power_off(run, rng, victim)
+    power_off(run, rng, victim)
     return f"power cut of {victim.me}"
 
 
@@ -316,7 +313,7 @@ def flip(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> s
     if data:
         victim.disk.flip(name, rng.randrange(len(data)), rng.randrange(8))
         victim.flipped = True
-    return f"a bit of {victim.me}'s {name} changes; it is down {_start_again(run, rng, victim)}"
+    return f"a bit of {victim.me}'s {name} changes; it is down {start_again(run, rng, victim)}"
 
 
 @_to_one_that_may_be_lost
@@ -329,7 +326,7 @@ def misread(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -
     def restart() -> None:
         victim.kill()
         victim.disk.misread = wrong
-        _start_again(run, rng, victim)
+        start_again(run, rng, victim)
 
     kind = "stale" if wrong.stale else "from elsewhere"
     return f"{victim.me} starts again {later(run, rng, restart)}, and its read {right} is {kind}"
@@ -379,7 +376,7 @@ def lose_disk(run: "Simulation", rng: random.Random, victim: "SimulatedReplica")
     """34: a disk is lost, guard and all. With an empty one the replica learns, and comes back."""
     victim.lose_disk()
     run.monitor.wiped.add(victim.me)
-    return f"the disk of {victim.me} is lost; it is down {_start_again(run, rng, victim)}"
+    return f"the disk of {victim.me} is lost; it is down {start_again(run, rng, victim)}"
 
 
 # --- load ----------------------------------------------------------------------------------------
@@ -442,5 +439,10 @@ FAULTS: dict[str, Fault] = {
     "34 disk lost": lose_disk,
     "35 burst": burst,
     "36 half good request": garbage,
+    "37 replica added": add,
+    "37 replica removed": remove,
+    "37 replica replaced": replace_one,
+    "37 keys rotated": rotate,
+    "38 hand-over struck": ambush,
 }
 """By number and name."""

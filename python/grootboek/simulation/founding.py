@@ -12,6 +12,8 @@ from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 __all__ = ["found", "info_of", "keys_of", "known_key", "name_of", "place_of"]
 
 _NAME: Final = "replica-"
+_ROTATED: Final = 3
+"""A voting key lasts so many epochs: with each some replicas have another."""
 
 
 def name_of(place: int) -> str:
@@ -25,10 +27,13 @@ def place_of(name: str) -> int:
 
 
 def keys_of(place: int, epoch: int = 0, voting: Callable[[bytes], PrivateKey] = SigningKey) -> Keys:
-    """The keys of the replica at ``place``; its cosigning key is another in each epoch."""
+    """The keys of the replica at ``place``; its cosigning key is another in each epoch, its voting key in
+    every third one.
+    """
     cosigning = ("replica", place, "cosigning", *((epoch,) if epoch else ()))
+    rotated = (place + epoch) // _ROTATED - place // _ROTATED
     return Keys(
-        voting(_seed("replica", place, "voting")),
+        voting(_seed("replica", place, "voting", *((rotated,) if rotated else ()))),
         known_key(*cosigning),
         known_key("replica", place, "log"),
     )

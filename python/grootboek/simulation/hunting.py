@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from grootboek.simulation.founding import place_of
-from grootboek.simulation.lasting import alone, cut, paths_of
+from grootboek.simulation.lasting import alone, apart, cut, down, paths_of, power_off
 from grootboek.types import Epoch
 
 if TYPE_CHECKING:
     from grootboek.simulation.replica import SimulatedReplica
     from grootboek.simulation.run import Simulation
 
-__all__ = ["Front", "favour", "front", "hunt", "overtake"]
+__all__ = ["Front", "ambush", "favour", "front", "hunt", "overtake"]
 
 MOMENTS_US = (0, 0, 0, 700, 2_000, 10_000)
 """How long after a view has opened it is cut off: before the next frames arrive, or some rounds later."""
@@ -118,3 +118,38 @@ def overtake(run: "Simulation", rng: random.Random) -> str:
 
     run.watchers.append(watch)
     return f"{behind} alone until the others have block {goal}, then {primary} alone"
+
+
+def ambush(run: "Simulation", rng: random.Random) -> str:
+    """38: when some have executed the block that closes an epoch, or have begun the next one, they are
+    killed, or lose power, or are cut off from the rest.
+    """
+    epoch, moment, entered = front(run).epoch, rng.choice(MOMENTS_US), bool(rng.randrange(2))
+    enough, blow = rng.randrange(1, epoch.quorum.n), rng.choice(("power cut", "kill", "cut off"))
+
+    def reached() -> list["SimulatedReplica"]:
+        there = [r for r in run.replicas if r.alive and r.engine.epoch.number == epoch.number]
+        later = [r for r in run.replicas if r.alive and r.engine.epoch.number > epoch.number]
+        return later if entered else later + [r for r in there if r.engine.ledger.closed]
+
+    def strike() -> None:
+        victims = reached()
+        places = [victim.me for victim in victims]
+        run.note(f"{blow} of {places} at the hand-over from epoch {epoch.number}")
+        if blow == "cut off":
+            apart(run, rng, places, [r.me for r in run.replicas if r not in victims])
+            return
+        for victim in victims:
+            if blow == "kill":
+                down(run, rng, victim)
+            else:
+                power_off(run, rng, victim)
+
+    def watch(_replica: "SimulatedReplica") -> None:
+        if len(reached()) >= enough:
+            run.watchers.remove(watch)
+            run.heap.after(moment, strike)
+
+    run.watchers.append(watch)
+    what = "begun the next epoch" if entered else "executed the block that closes this one"
+    return f"{blow} of {enough} or more that have {what}, after {moment / 1_000:.1f} ms"

@@ -5,9 +5,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from grootboek.simulation.replica import SimulatedReplica
     from grootboek.simulation.run import Simulation
 
-__all__ = ["SECOND", "Fault", "alone", "apart", "cut", "lasting", "later", "paths_of"]
+__all__ = [
+    "SECOND",
+    "Fault",
+    "alone",
+    "apart",
+    "cut",
+    "down",
+    "lasting",
+    "later",
+    "paths_of",
+    "power_off",
+    "start_again",
+]
 
 SECOND = 1_000_000
 Fault = Callable[["Simulation", random.Random], str | None]
@@ -50,3 +63,21 @@ def paths_of(run: "Simulation", one: int) -> list[tuple[int, int]]:
     """All paths from and to one replica."""
     others = [i for i in range(len(run.replicas)) if i != one]
     return [(one, other) for other in others] + [(other, one) for other in others]
+
+
+def down(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """SIGKILL, and a start after a while."""
+    victim.kill()
+    return start_again(run, rng, victim)
+
+
+def power_off(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> None:
+    """Loss of power where it runs, and a start after a while."""
+    if victim.alive:
+        victim.power_cut(rng)
+        start_again(run, rng, victim)
+
+
+def start_again(run: "Simulation", rng: random.Random, victim: "SimulatedReplica") -> str:
+    """Start what is down after a while."""
+    return lasting(run, rng, lambda: run.boot(victim))

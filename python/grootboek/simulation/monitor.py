@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from grootboek.errors import GrootboekError
+from grootboek.errors import BadCertificate, GrootboekError
+from grootboek.ledger import Epochs
 from grootboek.ledger.reading import Head
 from grootboek.node.intake import Request
 from grootboek.proofs import Final
@@ -45,7 +46,7 @@ class Monitor:
         """Replicas that have lost all memory: what they said before, nobody may know."""
         self._blocks: dict[int, Head] = {}
         """What was first told of each height."""
-        self._highest: dict[int, int] = {}
+        self.highest: dict[int, int] = {}
         """The highest view of each epoch that a correct replica has been in, or has asked for."""
         self._heads: dict[int, Head] = {}
         """What each replica's history was when it was last compared."""
@@ -77,10 +78,10 @@ class Monitor:
             raise Violation(f"PS1: replica {me} has another block {head.height}")
 
     def _changed_view(self, replica: SimulatedReplica, view: tuple[int, int]) -> None:
-        highest = self._highest.get(view[0], 0)
+        highest = self.highest.get(view[0], 0)
         if view[1] > highest + replica.engine.epoch.quorum.weak:
             raise Violation(f"PL3: replica {replica.me} went to view {view}, which no correct one asked for")
-        self._highest[view[0]] = max(highest, view[1])
+        self.highest[view[0]] = max(highest, view[1])
         if view < self._views.get((replica.me, replica.boots), (0, 0)):
             raise Violation(f"PS10: replica {replica.me} went back to view {view}")
         self._views[replica.me, replica.boots] = view
@@ -126,17 +127,32 @@ class Monitor:
         return True
 
     def settled(self, replicas: Sequence[SimulatedReplica]) -> None:
-        """After the heal, of the correct replicas: PS8 nothing acknowledged is lost; PL2 all are equal;
-        PS15 nobody correct is accused.
+        """After the heal, of the correct replicas: PS6 what is certified is so by the epochs' own replicas,
+        from the genesis file on; PS8 nothing acknowledged is lost; PL2 all are equal; PS15 nobody correct
+        is accused.
         """
         roots = {(r.engine.ledger.height, r.engine.ledger.size, r.engine.ledger.root) for r in replicas}
         if len(roots) != 1:
             heights = [r.engine.ledger.height for r in replicas]
             raise Violation(f"PL2: replicas did not reach a common height: {heights}")
         for replica in replicas:
+            self._certified(replica)
             for identity, index in self.acknowledged.items():
                 if replica.engine.ledger.locate(identity) != index:
                     raise Violation(f"PS8: replica {replica.me} lost an acknowledged transaction")
-            accused = {found.replica for found in replica.engine.testimony.evidence}
+            epochs = replica.engine.ledger.epochs
+            accused = {
+                place_of(epochs.of(found.epoch).replicas[found.replica].name)
+                for found in replica.engine.testimony.evidence
+            }
             if innocent := accused - self.faulty - self.wiped:
                 raise Violation(f"PS15: replica {replica.me} accuses {sorted(innocent)}")
+
+    def _certified(self, replica: SimulatedReplica) -> None:
+        ledger = replica.engine.ledger
+        try:
+            epochs = Epochs(replica.genesis, ledger.epochs.handovers)
+            if ledger.certificate is not None:
+                epochs.check(ledger.certificate)
+        except BadCertificate as error:
+            raise Violation(f"PS6: replica {replica.me} holds what is not certified: {error}") from error

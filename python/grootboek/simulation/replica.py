@@ -51,7 +51,7 @@ class SimulatedReplica:
         registry: Registry,
         *,
         heap: Heap,
-        send: Callable[[int, int, Frame], None],
+        send: Callable[[int, int, Frame, Epoch], None],
         observe: Callable[["SimulatedReplica"], None],
         failed: Callable[["SimulatedReplica"], None] | None = None,
         keys_in: Callable[[Epoch], Keys] | None = None,
@@ -59,10 +59,10 @@ class SimulatedReplica:
         verify: Verify = verify_replicas,
         judge: Judge = judge_request,
     ) -> None:
-        """``send(sender, to, frame)`` is the network; ``observe`` is called after every turn, ``failed``
-        when the process ended by itself because its disk or its memory failed. ``me`` is its place in the
-        network, which its name tells; ``keys_in`` gives its keys of a later epoch. ``verify`` and ``judge``
-        check the signatures of replicas and of clients.
+        """``send(sender, to, frame, epoch)`` is the network, ``epoch`` that in which the frame was made;
+        ``observe`` is called after every turn, ``failed`` when the process ended by itself because its disk
+        or its memory failed. ``me`` is its place in the network, which its name tells; ``keys_in`` gives its
+        keys of a later epoch. ``verify`` and ``judge`` check the signatures of replicas and of clients.
         """
         self.genesis = genesis
         self.me = me
@@ -209,6 +209,11 @@ class SimulatedReplica:
         if self.alive:
             self.engine.lost(self._index(peer))
 
+    @property
+    def seat(self) -> tuple[int, int, Keys]:
+        """The epoch that it is in, its index in that, n or above for an observer, and its keys."""
+        return self.engine.epoch.number, self.engine.me, self.engine.signers.keys
+
     def _seat_in(self, epoch: Epoch) -> tuple[int, Keys]:
         index = epoch.index(name_of(self.me))
         return epoch.quorum.n if index is None else index, self._keys_in(epoch)
@@ -277,11 +282,12 @@ class SimulatedReplica:
         return out
 
     def _say(self, peer: int, frame: Frame) -> None:
+        epoch = self.engine.epoch
         for held_us, one in ((0, frame),) if self.liar is None else self.liar(peer, frame):
             if delay := self.slow_us + held_us:
-                self._heap.after(delay, partial(self._send, self.me, peer, one))
+                self._heap.after(delay, partial(self._send, self.me, peer, one, epoch))
             else:
-                self._send(self.me, peer, one)
+                self._send(self.me, peer, one, epoch)
 
     def _sync(self, boot: int, *, flush: bool) -> None:
         """What the daemon's disk thread does."""

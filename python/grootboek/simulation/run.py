@@ -25,8 +25,8 @@ from grootboek.simulation.membership import governor, open_epoch
 from grootboek.simulation.monitor import Monitor, Violation
 from grootboek.simulation.network import Network, Weather
 from grootboek.simulation.replica import SimulatedReplica
-from grootboek.simulation.signatures import CheapKey, CheapVerifier, OneJudge
-from grootboek.types import Epoch, Limits
+from grootboek.simulation.signatures import CheapVerifier, OneJudge
+from grootboek.types import Epoch, Limits, Quorum
 from grootboek.wire import Command, Frame
 
 __all__ = ["Plan", "Report", "Simulation"]
@@ -40,7 +40,11 @@ VIEW_CHANGE = "view change"
 ISOLATE = "8 primary isolated"
 ATTEMPTS = 20
 FAR_ENTRIES = 30
-"""How far behind a replica asks for a snapshot where ``Plan.snapshots`` says so."""
+CHUNK_BYTES = 500
+ANSWER_BYTES = 3_000
+"""How far behind a replica asks for a snapshot, where ``Plan.snapshots`` has some; and in which pieces
+snapshots and logs are then sent, so that a transfer has many steps to go wrong at.
+"""
 PATIENCE = 10
 
 
@@ -89,6 +93,9 @@ class Report(Struct, kw_only=True):
     """How long after the heal the first block was made."""
     real_signatures: bool = False
     views: int = 0
+    """View changes, in all epochs together."""
+    epochs: int = 0
+    """How many were opened."""
     frames: int = 0
     leaps: int = 0
     """Snapshots that replicas took over, those that were killed since not counted."""
@@ -107,13 +114,13 @@ class Simulation:
     def __init__(self, seed: int, plan: Plan, registry: Registry, make: Callable[[int], Command]) -> None:
         """``make(i)`` gives the command of the i-th transaction: see Clients."""
         modules = {name: registry.load(name).version for name in registry.names}
-        real = plan.real_signatures
-        voting = SigningKey if real else CheapKey
+        real, cheap = plan.real_signatures, CheapVerifier()
+        self._cheap = cheap
+        self._voting = SigningKey if real else cheap.key
         parties = (governor(),) if Replicas.name in modules else ()
-        self.genesis, _ = found(plan.replicas, modules, limits=plan.limits, parties=parties, voting=voting)
-        keys = [keys_of(place, voting=voting) for place in range(plan.replicas + plan.spares)]
-        cheap = CheapVerifier(key.voting for key in keys if isinstance(key.voting, CheapKey))
-        verify = verify_replicas if real else cheap
+        self.genesis, _ = found(
+            plan.replicas, modules, limits=plan.limits, parties=parties, voting=self._voting
+        )
         judge = judge_request if real else OneJudge(self.genesis)
         self.plan = plan
         self.weather = plan.weather
@@ -136,26 +143,35 @@ class Simulation:
             observe=self._observe,
             failed=self._failed,
             rng=self._rng,
-            verify=verify,
+            verify=verify_replicas if real else cheap,
             judge=judge,
         )
-        self._keys = keys
-
-        def keys_in(place: int, epoch: Epoch) -> Keys:
-            own = keys_of(place, epoch.number, voting)
-            return own if real else cheap.watch(own)
-
-        self.replicas = [self._make(i, key, keys_in=partial(keys_in, i)) for i, key in enumerate(keys)]
+        places = plan.replicas + plan.spares
+        self.replicas = [self._process(place) for place in range(places)]
+        self.memberships: list[Sequence[int]] = [range(plan.replicas)]
+        """The replicas of each epoch that was asked for, by their places."""
         self.twins: dict[int, SimulatedReplica] = {}
         """Second processes with the keys of a replica that counts in f."""
         self.watchers: list[Callable[[SimulatedReplica], None]] = []
         """Faults that wait for something: they are told of every turn of a correct replica."""
         self.clients = Clients(self.heap, self._rng, self.replicas, self.monitor, make)
+        self.lies: dict[int, Lies] = {}
+        """What is made of what liars say."""
         for me, name in plan.liars.items():
             self.monitor.faulty.add(me)
             self.report.faults[name] += 1
-            liar = Liar(self.genesis.chain, me, plan.replicas, keys[me], self._rng)
-            self.replicas[me].liar = Lies(liar, name)
+            seat = partial(getattr, self.replicas[me], "seat")
+            liar = Liar(self.genesis.chain, me, places, seat, self._rng)
+            self.lies[me] = self.replicas[me].liar = Lies(liar, name)
+
+    def _process(self, place: int) -> SimulatedReplica:
+        """A process with the keys of the replica at a place of the network."""
+
+        def keys_in(epoch: Epoch) -> Keys:
+            own = keys_of(place, epoch.number, self._voting)
+            return own if self.plan.real_signatures else self._cheap.watch(own)
+
+        return self._make(place, keys_in(self.genesis.founding), keys_in=keys_in)
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -250,20 +266,17 @@ class Simulation:
 
     @property
     def _views(self) -> int:
-        return max((r.engine.replica.view for r in self.correct if r.boots), default=0)
+        return sum(self.monitor.highest.values())
 
     def _settle(self) -> None:
         """Wait until every request is answered and all correct replicas are equal, or the time is over."""
         end = self.heap.now_us + self.plan.settle_seconds * SECOND
         while self.heap.now_us < end:
             self._drain(self.heap.now_us + STEP_US)
-            sizes = {replica.engine.ledger.size for replica in self.correct}
-            if not self.clients.waiting and len(sizes) == 1:
+            ends = {(r.engine.epoch.number, r.engine.ledger.size) for r in self.correct}
+            if not self.clients.waiting and len(ends) == 1:
                 return
-        where = [
-            (r.me, r.engine.replica.view, r.engine.replica.active, r.engine.ledger.height)
-            for r in self.correct
-        ]
+        where = [(r.me, r.engine.epoch.number, r.engine.ledger.height, *_view_of(r)) for r in self.correct]
         waiting, seconds = len(self.clients.waiting), self.plan.settle_seconds
         raise Violation(f"PL1: {waiting} requests unanswered {seconds} s after the heal; {where}")
 
@@ -285,6 +298,7 @@ class Simulation:
         report.windows = ledger.seq // self.plan.limits.window
         report.real_signatures = self.plan.real_signatures
         report.views = self._views
+        report.epochs = self.correct[0].engine.epoch.number
         report.frames = self.network.sent
         report.leaps = sum(r.engine.counters.leaps for r in self.correct)
         history = b"%d %d %d " % (ledger.height, self.heap.handled, self.network.sent)
@@ -293,12 +307,13 @@ class Simulation:
 
     # --- membership ------------------------------------------------------------------------------
 
-    def reconfigure(self, places: Sequence[int]) -> None:
-        """The governor asks for a next epoch with the replicas at these places of the network."""
+    def reconfigure(self, places: Sequence[int]) -> str:
+        """The governor asks for a next epoch with the replicas at these places of the network: in words."""
         heights = {place: self.replicas[place].engine.ledger.height for place in places}
         epoch = max(r.engine.epoch.number for r in self.replicas if r.boots) + 1
-        self.note(f"epoch {epoch} is to have the replicas {list(places)}")
-        self.clients.govern(open_epoch(self.genesis.chain.origin, epoch, heights))
+        self.memberships.append(places)
+        self.clients.govern(open_epoch(self.genesis.chain.origin, epoch, heights, self._voting))
+        return f"epoch {epoch} is to have the replicas {list(places)}"
 
     # --- for faults ------------------------------------------------------------------------------
 
@@ -316,11 +331,21 @@ class Simulation:
         alive = [replica for replica in self.replicas if replica.alive]
         return rng.choice(alive) if alive else None
 
+    @property
+    def lost(self) -> set[int]:
+        """Those that count in f, from then on."""
+        return self.monitor.faulty | {r.me for r in self.replicas if r.flipped or r.damaged or r.forgetful}
+
+    def bear(self, lost: set[int], members: Sequence[int]) -> bool:
+        """Whether so many of an epoch's ``members`` may be lost."""
+        return len(lost.intersection(members)) <= Quorum.of(len(members)).faults
+
     def may_fail(self, rng: random.Random) -> SimulatedReplica | None:
-        """A living replica that may be lost for good, where fewer than f are so far."""
-        lost = self.monitor.faulty | {r.me for r in self.replicas if r.flipped or r.damaged or r.forgetful}
+        """A living replica that may be lost for good, whichever epoch another one is in or comes to."""
+        lost = self.lost
         able = [r for r in self.replicas if r.alive and r.me not in lost]
-        return rng.choice(able) if able and len(lost) < self.genesis.quorum.weak - 1 else None
+        able = [r for r in able if all(self.bear(lost | {r.me}, members) for members in self.memberships)]
+        return rng.choice(able) if able else None
 
     def boot(self, replica: SimulatedReplica) -> None:
         """Start it where it does not run, and connect it to all that it reaches."""
@@ -330,7 +355,9 @@ class Simulation:
         if replica.alive:
             if self.plan.snapshots:
                 replica.engine.ledger.snapshot_heights = self.plan.snapshots
+                replica.engine.ledger.chunk_bytes = CHUNK_BYTES
                 replica.engine.catchup.far = FAR_ENTRIES
+                replica.engine.catchup.answer_bytes = ANSWER_BYTES
             self.note(f"replica {replica.me} is up, boot {replica.boots}")
             others = [other for other in self.replicas if other is not replica]
             self.join([(replica.me, other.me) for other in others])
@@ -360,7 +387,7 @@ class Simulation:
         """Start a second process with the victim's keys, from another disk. Both count as lying."""
         if victim.me in self.twins:
             return
-        second = self._make(victim.me, self._keys[victim.me])
+        second = self._process(victim.me)
         second.disk, second.flipped = image, True
         for process in (victim, second):
             process.liar = process.liar or _as_it_is
@@ -376,11 +403,13 @@ class Simulation:
 
     # --- wiring ----------------------------------------------------------------------------------
 
-    def _send(self, sender: int, to: int, frame: Frame) -> None:
-        self.monitor.sent(sender, frame, self.replicas[sender].engine.epoch)
+    def _send(self, sender: int, to: int, frame: Frame, epoch: Epoch) -> None:
+        self.monitor.sent(sender, frame, epoch)
         self.network.send(sender, to, frame)
 
     def _receive(self, to: int, sender: int, frame: Frame) -> None:
+        if to in self.lies:
+            self.lies[to].hear(frame)
         self.replicas[to].receive(sender, frame)
         if to in self.twins:
             self.twins[to].receive(sender, frame)
@@ -393,6 +422,10 @@ class Simulation:
             for watcher in tuple(self.watchers):
                 if watcher in self.watchers:  # it may have gone by what another one did
                     watcher(replica)
+
+
+def _view_of(replica: SimulatedReplica) -> tuple[int, bool]:
+    return replica.engine.replica.view, replica.engine.replica.active
 
 
 def _as_it_is(_to: int, frame: Frame) -> list[tuple[int, Frame]]:

@@ -2,6 +2,8 @@
 
 import random
 
+from msgspec.structs import replace
+
 from grootboek.simulation.byzantine import SLOW, STRATEGIES
 from grootboek.simulation.faults import FAULTS
 from grootboek.simulation.network import Weather
@@ -27,6 +29,43 @@ DUELS = 3
 """One run of so many is short and cruel: few replicas, of which one lies, and views that do not last."""
 LAGS = 9
 """In one run of so many replicas fall more than a window behind, and are needed all the same."""
+REIGNS = 6
+"""In one run of so many the replicas change again and again."""
+CHANGES = ("37 replica added", "37 replica removed", "37 replica replaced", "37 keys rotated")
+AMBUSH = "38 hand-over struck"
+ELSEWHERE = (
+    "1 loss",
+    "6 partition",
+    "8 views cut off in turn",
+    "9 one isolated",
+    "15 kill",
+    "16 kill in recovery",
+    "17 pause",
+    "19 crash of f + 1",
+    "20 slow processor",
+    "22 version skew",
+    "27 torn write",
+    "28 power cut",
+    "28 power cut of all",
+    "30 bit flip",
+    "33 old disk",
+    "33 old disk and guard",
+    "33 twin with the same key",
+    "34 disk lost",
+)
+"""What a change of the replicas may go wrong by."""
+INTRIGUES = (
+    "3 withheld body",
+    "8 double votes",
+    "11 forged certificate",
+    "13 view-change storm",
+    "14 wrong CHECKPOINT",
+    "15 poisoned transfer",
+    "16 replay",
+    "16 replay",
+)
+SNAPSHOTS = (0, 8)
+"""See ``Plan.snapshots``."""
 DUELLISTS = (
     "1 equivocating PRE-PREPARE",
     "10 VIEW-CHANGE without certificates",
@@ -42,6 +81,8 @@ def plan_of(seed: int) -> Plan:
     rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
     if seed % DUELS == 0:
         return _duel(rng, DUELLISTS[seed // DUELS % len(DUELLISTS)])
+    if seed % REIGNS == REIGNS // DUELS:
+        return _reigns(rng)
     return _lag(rng) if seed % LAGS == 1 else _war(rng)
 
 
@@ -59,6 +100,7 @@ def _war(rng: random.Random) -> Plan:
         sure=SURE + tuple(name for name in OFTEN if rng.randrange(2)),
         liars={liar: rng.choice([*STRATEGIES, SLOW]) for liar in lying},
         limits=Limits(window=rng.choice(WINDOWS)),
+        snapshots=rng.choice(SNAPSHOTS),
         real_signatures=not rng.randrange(REAL),
     )
 
@@ -91,4 +133,27 @@ def _lag(rng: random.Random) -> Plan:
         faults={OVERTAKEN: 200},
         sure=(*SURE, OVERTAKEN, OVERTAKEN),
         limits=Limits(window=rng.randrange(WINDOWS.start, 9), view_timer_ms=300, view_timer_cap_ms=2_400),
+        snapshots=rng.choice(SNAPSHOTS),
+    )
+
+
+def _reigns(rng: random.Random) -> Plan:
+    """Replicas join, leave and get other keys, and whatever can go wrong does so at the hand-overs.
+
+    One that lies may be a newcomer, or one that is sent away.
+    """
+    replicas, spares, hurried = rng.choice((4, 4, 4, 5, 7)), rng.randrange(1, 4), rng.randrange(2)
+    limits = Limits(window=rng.choice(WINDOWS))
+    return Plan(
+        replicas=replicas,
+        seconds=SECONDS,
+        rate=rng.choice(RATES),
+        weather=Weather(loss=rng.choice((0, 10, 30)), duplicate=20, late=rng.choice((5, 50))),
+        faults=dict.fromkeys(CHANGES, 60) | {kind: rng.choice(CHANCES) for kind in rng.sample(ELSEWHERE, 5)},
+        sure=(*SURE, *CHANGES, AMBUSH, AMBUSH),
+        liars={rng.randrange(replicas + spares): rng.choice(INTRIGUES)} if rng.randrange(2) else {},
+        limits=replace(limits, view_timer_ms=300, view_timer_cap_ms=2_400) if hurried else limits,
+        spares=spares,
+        snapshots=rng.choice(SNAPSHOTS),
+        real_signatures=not rng.randrange(REAL),
     )
