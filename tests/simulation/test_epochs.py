@@ -5,21 +5,20 @@ from functools import partial
 
 import pytest
 
-from grootboek.ledger import Epochs, Registry
-from grootboek.modules.parties import Parties
-from grootboek.modules.records import Records
-from grootboek.modules.replicas import Replicas
+from grootboek.ledger import Epochs
 from grootboek.simulation import Plan, Simulation, Weather
+from grootboek.simulation.campaign import simulation_of
+from grootboek.simulation.replica import SimulatedReplica
 from grootboek.simulation.run import SECOND
 from grootboek.types import Limits
-from tests.simulation.test_runs import anchor
 
-CALM = Plan(weather=Weather(), seconds=12, spares=1, real_signatures=True)
+CALM = Plan(weather=Weather(), seconds=12, rate=20, spares=1)
+BRIEF = Plan(weather=Weather(), seconds=4, rate=10, spares=1)
 
 
 def simulation(plan: Plan, epochs: Sequence[tuple[int, Sequence[int]]], seed: int = 1) -> Simulation:
     """A run in which the governor asks for ``epochs``: at so many seconds, the replicas at these places."""
-    run = Simulation(seed, plan, Registry.of(Parties, Records, Replicas), anchor)
+    run = simulation_of(seed, plan)
     for second, places in epochs:
         run.heap.after(second * SECOND, partial(run.reconfigure, places))
     return run
@@ -28,14 +27,14 @@ def simulation(plan: Plan, epochs: Sequence[tuple[int, Sequence[int]]], seed: in
 def test_keys_are_rotated_under_load() -> None:
     run = simulation(CALM, [(3, (0, 1, 2, 3))])
     report = run.run()
-    assert report.acknowledged == report.submitted > 400
+    assert report.acknowledged == report.submitted > 200
     assert {r.engine.epoch.number for r in run.replicas} == {1}
 
 
 def test_a_fifth_replica_joins_a_key_is_rotated_and_a_replica_leaves() -> None:
     run = simulation(CALM, [(3, range(5)), (6, range(5)), (9, (1, 2, 3, 4))])
     report = run.run()
-    assert report.acknowledged == report.submitted > 400
+    assert report.acknowledged == report.submitted > 200
     assert report.reads > 2 * report.acknowledged
     assert [r.engine.epoch.number for r in run.replicas] == [3] * 5
     assert [r.engine.me for r in run.replicas] == [4, 0, 1, 2, 3]
@@ -46,7 +45,7 @@ def test_a_fifth_replica_joins_a_key_is_rotated_and_a_replica_leaves() -> None:
     assert chain.check(certificate).epoch == 3
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(4))
 def test_epochs_change_under_faults(seed: int) -> None:
     faults = {
         "6 partition": 50,
@@ -56,7 +55,6 @@ def test_epochs_change_under_faults(seed: int) -> None:
         "17 pause": 50,
     }
     plan = Plan(
-        real_signatures=True,
         seconds=16,
         spares=2,
         faults=faults,
@@ -68,3 +66,31 @@ def test_epochs_change_under_faults(seed: int) -> None:
     report = run.run()
     assert report.acknowledged == report.submitted
     assert len({r.engine.ledger.root for r in run.correct}) == 1
+
+
+@pytest.mark.parametrize("victim", [1, 4], ids=["member", "newcomer"])
+@pytest.mark.parametrize("operations", range(1, 5))
+def test_whoever_crashes_while_it_hands_over_remembers_what_it_says_then(
+    victim: int, operations: int
+) -> None:
+    """Found by the simulator (seed 20066): the journal did not say that the epoch was opened, so a later
+    restart took the votes in it for those of the old one.
+    """
+    run = simulation(BRIEF, [(1, range(5))])
+    place = run.replicas[victim]
+
+    def watch(replica: SimulatedReplica) -> None:
+        if replica is place and place.engine.ledger.closed:
+            place.disk.fail_after, place.cut_power_at_failure = operations, True
+            run.watchers.remove(watch)
+
+    def restart() -> None:
+        place.kill()
+        run.boot(place)
+
+    run.watchers.append(watch)
+    run.heap.after(3_500_000, restart)
+    report = run.run()
+    assert report.acknowledged == report.submitted
+    assert (place.boots, place.engine.epoch.number) == (3, 1)
+    assert place.engine.replica.amnesia is None

@@ -46,6 +46,8 @@ from grootboek.node.journalled import (
     EVIDENCE,
     RECORD,
     body_record,
+    entering,
+    opened_in,
     said_in,
 )
 from grootboek.node.judging import judge_request
@@ -101,6 +103,8 @@ class Engine(Parts):
         cosigned = [record for record in records if isinstance(record, Cosigned)]
         self.signers.restore([*cosigned, *said, *([self._lost] if self._lost else [])], self._high)
         effects = self.replica.start(self._position(now), said, now, self._lost)
+        if opened_in(records) < self.epoch.number:  # a crash came between the hand-over and the first record
+            self._rewrite()
         out = Outbox()
         out.sync = True
         return self._turn(events, now, out, effects)
@@ -325,7 +329,7 @@ class Engine(Parts):
         before = self.epoch
         self.ledger.hand_over(certificate)
         after = self.ledger.epochs.last
-        self._lost = self._forgotten_in(after.number)
+        self._lost = entering(self._began, after.number)
         high = self.signers.high
         self._enter(*self._seat_in(after))
         self.signers.restore([] if self._lost is None else [self._lost], replace(high, view=0, seq=0))

@@ -17,8 +17,8 @@ __all__ = [
     "body_record",
     "cosigned_in",
     "durable_in",
+    "entering",
     "evidence_in",
-    "forgotten",
     "loss",
     "opened_in",
     "records_in",
@@ -77,14 +77,22 @@ def loss(high: High | None, records: Sequence[Record], ledger: Ledger, *, votes:
     A journal without records is a new one: of keys that have signed nothing, or one that replaces what
     was lost. And below what was durable there are no votes any more: a log that lacks some of it has
     lost what they were cast for. Of what was signed in an earlier epoch nothing matters any more. An
-    observer (``votes`` is False) follows the log and signs nothing, so it may have a log and no record.
+    observer (``votes`` is False) follows the log and signs nothing, so it may have a log and no record;
+    so may a newcomer that has seen no block of its first epoch.
     """
     epoch = ledger.epochs.last
     durable = max((epoch.start, *(size for size, _ in durable_in(records))))
-    whole = bool(records) or (high == NOTHING and not (votes and ledger.height))
-    if whole and durable <= ledger.size:
-        return None
-    return forgotten(high, epoch.number)
+    whole = bool(records) or (high == NOTHING and not (votes and ledger.size > epoch.start))
+    if not whole or durable > ledger.size:
+        return forgotten(high, epoch.number)
+    return None if opened_in(records) >= epoch.number else entering(high, epoch.number)
+
+
+def entering(high: High | None, epoch: int) -> Amnesia | None:
+    """What a replica must assume to have forgotten of an ``epoch`` that it opens, where it knew ``high`` of
+    itself when it started: whoever did not know, or knows of votes in that epoch, has been there before.
+    """
+    return forgotten(high, epoch) if high is None or high.epoch >= epoch else None
 
 
 def forgotten(high: High | None, epoch: int) -> Amnesia | None:

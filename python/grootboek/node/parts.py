@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from grootboek._core import TransactionBatch
 from grootboek.consensus import (
-    Amnesia,
     Config,
     Event,
     Replica,
@@ -27,7 +26,6 @@ from grootboek.node.journalled import (
     BODY,
     body_record,
     evidence_in,
-    forgotten,
     loss,
     records_in,
 )
@@ -131,11 +129,6 @@ class Parts:
         if high is None or high.epoch >= self.epoch.number:
             return high
         return replace(high, epoch=self.epoch.number, view=0, seq=0)
-
-    def _forgotten_in(self, epoch: int) -> Amnesia | None:
-        """Whoever did not know, or not remember, what it signed when it started may have been here before."""
-        known = self._began
-        return forgotten(known, epoch) if known is None or known.epoch >= epoch else None
 
     # --- bodies ----------------------------------------------------------------------------------
 
