@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from grootboek import evidence, wire
+from grootboek.consensus import checks, core
 from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
@@ -20,13 +22,15 @@ from grootboek.consensus.replica import Replica
 from grootboek.consensus.slots import Slot
 from grootboek.consensus.suspecting import Suspecting
 from grootboek.consensus.viewchange import ViewChanging
-from grootboek.ledger import Ledger
+from grootboek.ledger import Ledger, certificates, epochs
 from grootboek.ledger.execution import _BlockRun
+from grootboek.node import engine, signers
 from grootboek.node.bodies import Bodies
 from grootboek.node.engine import Engine
 from grootboek.node.gate import Gate
 from grootboek.node.intake import Intake
 from grootboek.node.journal import Journal
+from grootboek.simulation import byzantine
 from grootboek.types import Quorum
 from grootboek.wire import ViewChange, decode, protocol_messages
 
@@ -360,6 +364,129 @@ def bodies_dropped_early(patch: Patch) -> None:
         self._executed.clear()
 
     patch(Bodies, "executed", forget)
+
+
+# --- epochs --------------------------------------------------------------------------------------
+
+
+def the_epoch_is_not_signed(patch: Patch) -> None:
+    """What replicas sign says nothing of the epoch: votes of a closed one are good in the next."""
+    signed, hashed = wire.message_bytes, wire.value_digest
+    for module in (checks, core, signers, byzantine, evidence):
+        for name, value in (("message_bytes", signed), ("value_digest", hashed)):
+            if hasattr(module, name):
+                patch(module, name, _timeless(value))
+
+
+def _timeless(function: Callable[..., bytes]) -> Callable[..., bytes]:
+    return lambda chain, _epoch, *rest: function(chain, 0, *rest)
+
+
+def a_closed_epoch_goes_on(patch: Patch) -> None:
+    """What is ordered beyond the closing block is executed under the old epoch."""
+    patch(Core, "close", _nothing)
+    patch(Ledger, "_not_closed", _nothing)
+
+
+def hand_over_by_one_cosignature_less(patch: Patch) -> None:
+    """q(e) - 1 cosignatures of a closing block begin the next epoch."""
+    complete, checked, signatures = Checkpoints._complete, Checks.certificate, certificates._check_signatures
+
+    def lax(self: Checkpoints, size: int, root: bytes) -> Any:
+        event = self._executed.get(size)
+        strict = self._quorum
+        self._quorum = strict - (event is not None and event.closes)
+        try:
+            return complete(self, size, root)
+        finally:
+            self._quorum = strict
+
+    def laxly_checked(self: Checks, certificate: Any) -> Any:
+        strict = self._quorum
+        self._quorum = replace(strict, quorum=min(strict.quorum, len(certificate.cosignatures)))
+        try:
+            return checked(self, certificate)
+        finally:
+            self._quorum = strict
+
+    def believed(chain: Any, _epoch: Any, certificate: Any) -> Any:
+        signatures(chain, _epoch, certificate)
+        return wire.block_of(certificate)
+
+    patch(Checkpoints, "_complete", lax)
+    patch(Checks, "certificate", laxly_checked)
+    patch(epochs, "check_certificate", believed)
+
+
+def hand_over_before_the_log_is_synced(patch: Patch) -> None:
+    """The next epoch begins as soon as the closing block is certified."""
+    close, hand_over = Engine._close, Ledger.hand_over
+
+    def early(self: Engine, out: Any) -> None:
+        close(self, out)
+        certificate = self.ledger.certificate
+        out.opens = self.ledger.closed and certificate is not None and certificate.size == self.ledger.size
+
+    def unsynced(self: Ledger, certificate: Any) -> None:
+        synced = type(self).synced_size
+        type(self).synced_size = property(lambda ledger: ledger.size)  # type: ignore[assignment,method-assign]
+        try:
+            hand_over(self, certificate)
+        finally:
+            type(self).synced_size = synced  # type: ignore[method-assign]
+
+    patch(Engine, "_close", early)
+    patch(Ledger, "hand_over", unsynced)
+
+
+def void_batches_are_lost(patch: Patch) -> None:
+    """What waited when the epoch was closed is not ordered in the next one."""
+    opened = Engine.open_epoch
+
+    def forgetful(self: Engine, now: int) -> Any:
+        bodies: Any = self.bodies
+        bodies.needed = lambda _seq: []
+        try:
+            return opened(self, now)
+        finally:
+            del bodies.needed
+
+    patch(Engine, "open_epoch", forgetful)
+
+
+def what_was_said_in_a_closed_epoch_is_recalled(patch: Patch) -> None:
+    """A restart takes all that the journal holds for what was said in the present epoch."""
+    patch(engine, "said_in", lambda _epoch, records: records)
+
+
+def an_old_disk_is_trusted_in_a_later_epoch(patch: Patch) -> None:
+    """Whoever comes back to an epoch from an older disk votes in it at once."""
+    patch(engine, "entering", lambda _known, _epoch: None)
+
+
+def the_guard_outlives_its_epoch(patch: Patch) -> None:
+    """The view that was left in the old epoch counts for the next one."""
+    patch(engine, "replace", lambda high, **_: high)
+
+
+def cosigning_keys_are_kept(patch: Patch) -> None:
+    """A replica goes on with the keys of the epoch that was closed."""
+    enter = Engine._enter
+
+    def same(self: Engine, me: int, keys: Any) -> None:
+        enter(self, me, self.signers.keys if hasattr(self, "signers") else keys)
+
+    patch(Engine, "_enter", same)
+
+
+def a_start_does_not_say_which_epoch_it_is_in(patch: Patch) -> None:
+    """A crash between a hand-over and its journal leaves what follows without its epoch."""
+    patch(engine, "opened_in", lambda _records: 2**53)
+
+
+def nobody_is_told_how_an_epoch_ended(patch: Patch) -> None:
+    """Whoever missed the end of an epoch waits for votes that nobody casts any more."""
+    patch(Engine, "_tell_of_epochs", _nothing)
 
 
 DEFECTS: dict[str, Defect] = {

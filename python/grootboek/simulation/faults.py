@@ -23,7 +23,7 @@ from grootboek.simulation.lasting import (
     power_off,
     start_again,
 )
-from grootboek.simulation.membership import add, remove, replace_one, rotate
+from grootboek.simulation.membership import add, exchange, remove, rotate
 from grootboek.simulation.memory import Shortage
 from grootboek.simulation.misreads import Misread
 from grootboek.simulation.network import Weather
@@ -439,9 +439,9 @@ FAULTS: dict[str, Fault] = {
     "34 disk lost": lose_disk,
     "35 burst": burst,
     "36 half good request": garbage,
-    "37 replica added": add,
-    "37 replica removed": remove,
-    "37 replica replaced": replace_one,
+    "37 replicas added": add,
+    "37 replicas removed": remove,
+    "37 replicas exchanged": exchange,
     "37 keys rotated": rotate,
     "38 hand-over struck": ambush,
 }

@@ -122,10 +122,10 @@ def overtake(run: "Simulation", rng: random.Random) -> str:
 
 def ambush(run: "Simulation", rng: random.Random) -> str:
     """38: when some have executed the block that closes an epoch, or have begun the next one, they are
-    killed, or lose power, or are cut off from the rest.
+    killed, or lose power, at once or at one of their next disk operations, or are cut off from the rest.
     """
     epoch, moment, entered = front(run).epoch, rng.choice(MOMENTS_US), bool(rng.randrange(2))
-    enough, blow = rng.randrange(1, epoch.quorum.n), rng.choice(("power cut", "kill", "cut off"))
+    enough, blow = rng.randrange(1, epoch.quorum.n), rng.choice(sorted(BLOWS))
 
     def reached() -> list["SimulatedReplica"]:
         there = [r for r in run.replicas if r.alive and r.engine.epoch.number == epoch.number]
@@ -134,16 +134,8 @@ def ambush(run: "Simulation", rng: random.Random) -> str:
 
     def strike() -> None:
         victims = reached()
-        places = [victim.me for victim in victims]
-        run.note(f"{blow} of {places} at the hand-over from epoch {epoch.number}")
-        if blow == "cut off":
-            apart(run, rng, places, [r.me for r in run.replicas if r not in victims])
-            return
-        for victim in victims:
-            if blow == "kill":
-                down(run, rng, victim)
-            else:
-                power_off(run, rng, victim)
+        run.note(f"{blow} of {[r.me for r in victims]} at the hand-over from epoch {epoch.number}")
+        BLOWS[blow](run, rng, victims)
 
     def watch(_replica: "SimulatedReplica") -> None:
         if len(reached()) >= enough:
@@ -153,3 +145,25 @@ def ambush(run: "Simulation", rng: random.Random) -> str:
     run.watchers.append(watch)
     what = "begun the next epoch" if entered else "executed the block that closes this one"
     return f"{blow} of {enough} or more that have {what}, after {moment / 1_000:.1f} ms"
+
+
+def _kill(run: "Simulation", rng: random.Random, victims: list["SimulatedReplica"]) -> None:
+    for victim in victims:
+        down(run, rng, victim)
+
+
+def _power_off(run: "Simulation", rng: random.Random, victims: list["SimulatedReplica"]) -> None:
+    for victim in victims:
+        power_off(run, rng, victim)
+
+
+def _tear(_run: "Simulation", rng: random.Random, victims: list["SimulatedReplica"]) -> None:
+    for victim in victims:
+        victim.disk.fail_after, victim.cut_power_at_failure = rng.randrange(8), True
+
+
+def _cut_off(run: "Simulation", rng: random.Random, victims: list["SimulatedReplica"]) -> None:
+    apart(run, rng, [r.me for r in victims], [r.me for r in run.replicas if r not in victims])
+
+
+BLOWS = {"kill": _kill, "power cut": _power_off, "torn write": _tear, "cut off": _cut_off}

@@ -17,10 +17,11 @@ from grootboek.wire import Command, Member, encode
 if TYPE_CHECKING:
     from grootboek.simulation.run import Simulation
 
-__all__ = ["GOVERNOR_KEY", "add", "governor", "open_epoch", "remove", "replace_one", "rotate"]
+__all__ = ["GOVERNOR_KEY", "add", "exchange", "governor", "open_epoch", "remove", "rotate"]
 
 FEWEST: Final = 4
 """With fewer members nobody may fail."""
+BURST: Final = 20
 GOVERNOR_KEY: Final[SigningKey] = known_key("governor")
 
 
@@ -77,12 +78,13 @@ def remove(run: "Simulation", rng: random.Random) -> str | None:
     return _propose(run, rng, rng.sample(members, rng.randrange(FEWEST, len(members))))
 
 
-def replace_one(run: "Simulation", rng: random.Random) -> str | None:
-    """37: one goes, another comes."""
+def exchange(run: "Simulation", rng: random.Random) -> str | None:
+    """37: some go, as many others come."""
     members, outside = _members(run), _outside(run)
     if not outside:
         return None
-    return _propose(run, rng, [*rng.sample(members, len(members) - 1), rng.choice(outside)])
+    count = rng.randint(1, min(len(outside), len(members)))
+    return _propose(run, rng, rng.sample(members, len(members) - count) + rng.sample(outside, count))
 
 
 def rotate(run: "Simulation", rng: random.Random) -> str | None:
@@ -101,7 +103,12 @@ def _outside(run: "Simulation") -> list[int]:
 
 
 def _propose(run: "Simulation", rng: random.Random, members: Sequence[int]) -> str | None:
-    """In any order, so that places and indexes differ."""
+    """In any order, so that places and indexes differ; with other transactions before and behind, which
+    the closing block makes void where they are proposed.
+    """
     if Replicas.name not in run.genesis.modules or not run.bear(run.lost, members):
         return None
-    return run.reconfigure(rng.sample(members, len(members)))
+    run.clients.burst(rng.randrange(BURST))
+    words = run.reconfigure(rng.sample(members, len(members)))
+    run.clients.burst(rng.randrange(BURST))
+    return words

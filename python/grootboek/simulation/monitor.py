@@ -150,9 +150,12 @@ class Monitor:
 
     def _certified(self, replica: SimulatedReplica) -> None:
         ledger = replica.engine.ledger
+        held = [one.certificate for one in ledger.epochs.handovers]
+        held += [] if ledger.certificate is None else [ledger.certificate]
         try:
             epochs = Epochs(replica.genesis, ledger.epochs.handovers)
-            if ledger.certificate is not None:
-                epochs.check(ledger.certificate)
+            few = [c for c in held if len(c.cosignatures) < epochs.of(epochs.check(c).epoch).quorum.quorum]
         except BadCertificate as error:
             raise Violation(f"PS6: replica {replica.me} holds what is not certified: {error}") from error
+        if few:
+            raise Violation(f"PS6: replica {replica.me} holds a certificate of too few")

@@ -31,39 +31,37 @@ LAGS = 9
 """In one run of so many replicas fall more than a window behind, and are needed all the same."""
 REIGNS = 6
 """In one run of so many the replicas change again and again."""
-CHANGES = ("37 replica added", "37 replica removed", "37 replica replaced", "37 keys rotated")
+CHANGES = ("37 replicas added", "37 replicas removed", "37 replicas exchanged", "37 keys rotated")
 AMBUSH = "38 hand-over struck"
 ELSEWHERE = (
     "1 loss",
+    "4 jitter",
     "6 partition",
     "8 views cut off in turn",
     "9 one isolated",
+    "10 clogged path",
+    "13 half-open connection",
     "15 kill",
     "16 kill in recovery",
     "17 pause",
+    "18 restart of all",
     "19 crash of f + 1",
     "20 slow processor",
     "22 version skew",
     "27 torn write",
     "28 power cut",
     "28 power cut of all",
+    "29 failing sync",
     "30 bit flip",
+    "31 misread",
     "33 old disk",
     "33 old disk and guard",
     "33 twin with the same key",
     "34 disk lost",
 )
 """What a change of the replicas may go wrong by."""
-INTRIGUES = (
-    "3 withheld body",
-    "8 double votes",
-    "11 forged certificate",
-    "13 view-change storm",
-    "14 wrong CHECKPOINT",
-    "15 poisoned transfer",
-    "16 replay",
-    "16 replay",
-)
+INTRIGUES = (*sorted(STRATEGIES), SLOW, *3 * ("16 replay",))
+"""The lies that are told meanwhile: frames of closed epochs more often than others."""
 SNAPSHOTS = (0, 8)
 """See ``Plan.snapshots``."""
 DUELLISTS = (
@@ -149,7 +147,7 @@ def _reigns(rng: random.Random) -> Plan:
         seconds=SECONDS,
         rate=rng.choice(RATES),
         weather=Weather(loss=rng.choice((0, 10, 30)), duplicate=20, late=rng.choice((5, 50))),
-        faults=dict.fromkeys(CHANGES, 60) | {kind: rng.choice(CHANCES) for kind in rng.sample(ELSEWHERE, 5)},
+        faults=dict.fromkeys(CHANGES, 60) | {kind: rng.choice(CHANCES) for kind in rng.sample(ELSEWHERE, 6)},
         sure=(*SURE, *CHANGES, AMBUSH, AMBUSH),
         liars={rng.randrange(replicas + spares): rng.choice(INTRIGUES)} if rng.randrange(2) else {},
         limits=replace(limits, view_timer_ms=300, view_timer_cap_ms=2_400) if hurried else limits,
