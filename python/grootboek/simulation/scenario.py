@@ -29,8 +29,8 @@ DUELS = 3
 """One run of so many is short and cruel: few replicas, of which one lies, and views that do not last."""
 LAGS = 9
 """In one run of so many replicas fall more than a window behind, and are needed all the same."""
-REIGNS = 6
-"""In one run of so many the replicas change again and again."""
+REIGNS, REIGN = 6, 2
+"""In one run of so many the replicas change again and again; which of them that is."""
 CHANGES = ("37 replicas added", "37 replicas removed", "37 replicas exchanged", "37 keys rotated")
 AMBUSH = "38 hand-over struck"
 ELSEWHERE = (
@@ -79,7 +79,7 @@ def plan_of(seed: int) -> Plan:
     rng = random.Random(seed)  # noqa: S311  # a seeded simulation, not a secret
     if seed % DUELS == 0:
         return _duel(rng, DUELLISTS[seed // DUELS % len(DUELLISTS)])
-    if seed % REIGNS == REIGNS // DUELS:
+    if seed % REIGNS == REIGN:
         return _reigns(rng)
     return _lag(rng) if seed % LAGS == 1 else _war(rng)
 
