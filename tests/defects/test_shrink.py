@@ -16,6 +16,8 @@ WAR = Plan(
     faults={"1 loss": 5, "15 kill": 5},
     sure=("6 partition", "28 power cut"),
     liars={1: "16 replay", 9: "4 silent primary"},
+    spares=2,
+    snapshots=8,
 )
 
 

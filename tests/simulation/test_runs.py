@@ -10,6 +10,7 @@ from grootboek.simulation import Plan, Report, Simulation, Weather
 from grootboek.simulation.byzantine import SLOW, STRATEGIES
 from grootboek.simulation.campaign import simulation_of
 from grootboek.simulation.faults import FAULTS
+from grootboek.simulation.scenario import REIGN, REIGNS
 from grootboek.wire import Command, encode
 
 CALM = Plan(weather=Weather())
@@ -101,10 +102,11 @@ def test_each_strategy_of_a_lying_replica(name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_drawn_plans(seed: int) -> None:
-    """Each passes two windows, with a kill, a partition and a view change."""
+    """Each passes two windows, with a kill, a partition and a view change; some have several epochs."""
     simulation = simulation_of(seed)
     report = simulation.run()
     assert report.height >= simulation.plan.limits.window
     assert report.views > 0
+    assert report.epochs >= (seed % REIGNS == REIGN)
     assert report.faults["15 kill"]
     assert report.faults["6 partition"]

@@ -25,9 +25,15 @@ def shrink(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
     """Plans with less in them, the largest steps first."""
-    yield from (_of(replicas, plan) for replicas in _SIZES if replicas < plan.replicas)
+    for replicas in _SIZES:
+        if replicas < plan.replicas:
+            yield _with(plan, replicas=replicas, spares=plan.spares)
     if plan.weather != Weather():
         yield replace(plan, weather=Weather())
+    if plan.spares:
+        yield _with(plan, replicas=plan.replicas, spares=plan.spares - 1)
+    if plan.snapshots:
+        yield replace(plan, snapshots=0)
     yield from _without_liars(plan)
     yield from _without_faults(plan)
     if plan.rate > 1:
@@ -37,10 +43,11 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
             yield replace(plan, seconds=seconds)
 
 
-def _of(replicas: int, plan: Plan) -> Plan:
-    """With fewer replicas, and no more liars than they put up with."""
-    kept = [(me, lie) for me, lie in plan.liars.items() if me < replicas]
-    return replace(plan, replicas=replicas, liars=dict(kept[: Quorum.of(replicas).faults]))
+def _with(plan: Plan, *, replicas: int, spares: int) -> Plan:
+    """With fewer replicas or spares, and no more liars than they put up with."""
+    kept = [(me, lie) for me, lie in plan.liars.items() if me < replicas + spares]
+    liars = dict(kept[: Quorum.of(replicas).faults])
+    return replace(plan, replicas=replicas, spares=spares, liars=liars)
 
 
 def _without_liars(plan: Plan) -> Iterator[Plan]:
