@@ -15,7 +15,9 @@ from grootboek.node.groups import SLOT_BYTES
 from grootboek.node.journal import MARKER, Journal
 from grootboek.node.journalled import vouched_in
 from grootboek.simulation.disk import SimulatedDisk
+from grootboek.simulation.founding import keys_of
 from grootboek.simulation.heap import EPOCH_MS
+from grootboek.simulation.signatures import CheapKey
 from grootboek.wire import Checkpoint, Status
 from tests.crash.points import CountedReplica, Crash, of_journal
 from tests.crash.run import CrashRun, Stop, Way, run, small_files
@@ -188,7 +190,7 @@ def test_a_flip_in_the_log_is_found_or_makes_no_wrong_cosignature() -> None:
 def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
     """Where a replica on this disk begins, and what it cosigns once two have answered that have nothing."""
     registry = Registry.of(Parties, Records)
-    genesis, keys = story().genesis, story().replicas[VICTIM].engine.signers.keys
+    genesis, keys = story().genesis, keys_of(VICTIM, voting=CheapKey)
     with small_files():
         journal = Journal.open(disk)
         ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(journal[1]))

@@ -418,50 +418,9 @@ def hand_over_by_one_cosignature_less(patch: Patch) -> None:
     patch(epochs, "check_certificate", believed)
 
 
-def hand_over_before_the_log_is_synced(patch: Patch) -> None:
-    """The next epoch begins as soon as the closing block is certified."""
-    close, hand_over = Engine._close, Ledger.hand_over
-
-    def early(self: Engine, out: Any) -> None:
-        close(self, out)
-        certificate = self.ledger.certificate
-        out.opens = self.ledger.closed and certificate is not None and certificate.size == self.ledger.size
-
-    def unsynced(self: Ledger, certificate: Any) -> None:
-        synced = type(self).synced_size
-        type(self).synced_size = property(lambda ledger: ledger.size)  # type: ignore[assignment,method-assign]
-        try:
-            hand_over(self, certificate)
-        finally:
-            type(self).synced_size = synced  # type: ignore[method-assign]
-
-    patch(Engine, "_close", early)
-    patch(Ledger, "hand_over", unsynced)
-
-
-def void_batches_are_lost(patch: Patch) -> None:
-    """What waited when the epoch was closed is not ordered in the next one."""
-    opened = Engine.open_epoch
-
-    def forgetful(self: Engine, now: int) -> Any:
-        bodies: Any = self.bodies
-        bodies.needed = lambda _seq: []
-        try:
-            return opened(self, now)
-        finally:
-            del bodies.needed
-
-    patch(Engine, "open_epoch", forgetful)
-
-
 def what_was_said_in_a_closed_epoch_is_recalled(patch: Patch) -> None:
     """A restart takes all that the journal holds for what was said in the present epoch."""
     patch(engine, "said_in", lambda _epoch, records: records)
-
-
-def an_old_disk_is_trusted_in_a_later_epoch(patch: Patch) -> None:
-    """Whoever comes back to an epoch from an older disk votes in it at once."""
-    patch(engine, "entering", lambda _known, _epoch: None)
 
 
 def the_guard_outlives_its_epoch(patch: Patch) -> None:
@@ -477,11 +436,6 @@ def cosigning_keys_are_kept(patch: Patch) -> None:
         enter(self, me, self.signers.keys if hasattr(self, "signers") else keys)
 
     patch(Engine, "_enter", same)
-
-
-def a_start_does_not_say_which_epoch_it_is_in(patch: Patch) -> None:
-    """A crash between a hand-over and its journal leaves what follows without its epoch."""
-    patch(engine, "opened_in", lambda _records: 2**53)
 
 
 def nobody_is_told_how_an_epoch_ended(patch: Patch) -> None:
