@@ -73,8 +73,7 @@ class Clients:
         """A request that is half good: a new transaction, and one with a broken signature."""
         if not target.alive:
             return
-        numbers = [self.submitted + 1_000_000 + i for i in range(2)]
-        good, bad = (self._signed(number, self._make(number))[1] for number in numbers)
+        good, bad = (self._written(self.submitted + 1_000_000 + i)[1] for i in range(2))
         target.submit(good + bad[:-200] + bytes([bad[-200] ^ 1]) + bad[-199:], lambda _request: None)
 
     def _next(self, period_us: int, until_us: int) -> None:
@@ -92,12 +91,17 @@ class Clients:
     def _submit_new(self) -> None:
         number = self.submitted
         self.submitted += 1
+        self.waiting[number] = self._written(number)
+        self._submit(number)
+
+    def _written(self, number: int) -> tuple[bytes, bytes]:
+        """A new transaction, which is a write from now on, whether it is answered or not."""
         command, client = self._make(number), number % CLIENTS
-        self.waiting[number] = self._signed(number, command)
+        identity, body = self._signed(number, command)
         anchor = msgspec.msgpack.decode(command.body, type=Anchor)
         document = DocumentKey(owner=self._keys[client].public, key=anchor.key)
-        self.history.submitted(number, client, self.waiting[number][0], document)
-        self._submit(number)
+        self.history.submitted(number, client, identity, document)
+        return identity, body
 
     def _signed(self, number: int, command: Command) -> tuple[bytes, bytes]:
         key, expiry = self._keys[number % CLIENTS], self._heap.now_ms + VALID_MS
