@@ -5,7 +5,7 @@ files without a sync. ``sync`` and ``flush`` make it durable in bulk, from anoth
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from msgspec import Struct
@@ -88,7 +88,7 @@ class Ledger(Prover):
         registry: Registry,
         fresh: Callable[[], State] | None = None,
         *,
-        vouched: Iterable[tuple[int, bytes]] | None = None,
+        vouched: Sequence[tuple[int, bytes]] | None = None,
     ) -> Self:
         """Open or found the ledger, and bring ``state`` to the end of the log by executing its tail.
 
