@@ -13,7 +13,7 @@ from grootboek.modules.records import Records
 from grootboek.node.engine import Engine
 from grootboek.node.groups import SLOT_BYTES
 from grootboek.node.journal import MARKER, Journal
-from grootboek.node.journalled import vouched_in
+from grootboek.node.journalled import Held
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.wire import Checkpoint, Status
@@ -190,9 +190,10 @@ def started(disk: SimulatedDisk) -> tuple[int, dict[int, bytes]]:
     registry = Registry.of(Parties, Records)
     genesis, keys = story().genesis, story()._keys[VICTIM]
     with small_files():
-        journal = Journal.open(disk)
-        ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=vouched_in(journal[1]))
-        engine = Engine(genesis, VICTIM, keys, ledger, journal)
+        journal, items = Journal.open(disk)
+        held = Held.of(items)
+        ledger = Ledger.open(genesis, disk, State(), registry, State, vouched=held.vouched)
+        engine = Engine(genesis, VICTIM, keys, ledger, journal, held)
         size = ledger.size
         now = EPOCH_MS + 10_000
         frames = engine.start(now).frames
