@@ -95,7 +95,8 @@ class Ledger(Prover):
         The log's unsynced end is cut back to the last whole block that executes as it says. A state
         that is ahead of the log or of another ledger is rebuilt, in the empty one that ``fresh`` makes.
         ``vouched``: sizes and roots that the replica has cosigned; an unsynced end beyond the last of
-        them is cut as well, because ordering brings it again.
+        them is cut as well, because ordering brings it again. What they cover is executed, whatever
+        snapshot was on its way.
         Raises Damaged (without ``fresh`` also for such a state), GenesisError, StorageError, and
         Diverged where executing gives another state than the log says.
         """
