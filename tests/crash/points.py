@@ -11,9 +11,6 @@ from grootboek.node.outbox import Outbox
 from grootboek.simulation.disk import SimulatedDisk
 from grootboek.simulation.replica import SimulatedReplica
 
-SNAPSHOT_HEIGHTS = 12
-"""So many blocks after the last snapshot a flush writes the next one, as the daemon does."""
-
 
 class Crash(BaseException):
     """The process is gone: nothing after this happens."""
@@ -37,8 +34,11 @@ class Points:
         self.halved = False
         """Whether the operation at which the process ends is half done, where it can be."""
         self.disk = CountedDisk(self)
+        self.before: Callable[[], None] = lambda: None
+        """Called before each operation: it may yet choose it as the one."""
 
     def reach(self, kind: str, half: Callable[[], None] | None = None) -> None:
+        self.before()
         if len(self.seen) == self.stop_at:
             self.stop_at = None
             if self.halved and half is not None:
@@ -104,7 +104,6 @@ class CountedReplica(SimulatedReplica):
 
     crashed: Callable[["CountedReplica"], None]
     points: Points
-    snapshots = 0
 
     def count(self, crashed: Callable[["CountedReplica"], None]) -> None:
         self.crashed = crashed
@@ -132,13 +131,6 @@ class CountedReplica(SimulatedReplica):
     def _sync(self, boot: int, *, flush: bool) -> None:
         with self._ending():
             super()._sync(boot, flush=flush)
-            if flush and self.alive and boot == self.boots:
-                self._snapshot()
-
-    def _snapshot(self) -> None:
-        ledger = self.engine.ledger
-        if ledger.certificate is not None and ledger.height >= self.snapshots + SNAPSHOT_HEIGHTS:
-            self.snapshots = ledger.snapshot()
 
     @contextmanager
     def _ending(self) -> Iterator[None]:

@@ -8,14 +8,15 @@ from unittest.mock import patch
 from msgspec import Struct
 
 from grootboek.consensus.newview import proposal_in
-from grootboek.ledger import Registry
+from grootboek.ledger import Registry, snapshots
 from grootboek.ledger import files as log_files
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Anchor, Records
-from grootboek.node import engine, journal
+from grootboek.node import catchup, engine, journal
 from grootboek.simulation import Plan, Simulation, Weather
 from grootboek.simulation.disk import Fate
 from grootboek.simulation.monitor import Violation
+from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Epoch, Limits
 from grootboek.wire import (
     Command,
@@ -37,15 +38,18 @@ PERIOD = 60 * MS
 """Between two transactions."""
 BURST = 110
 """Transactions at once: with them the log fills a bundle, and begins its second segment."""
-END = 1_900 * MS
+END = 2_050 * MS
 AFTER = 200 * MS
 """How long a run goes on after the last crash before it is brought to rest."""
+AWAY = 550 * MS
+"""How long the victim is cut off after its loss of power: others make a snapshot meanwhile."""
 DOWN = 40 * MS
 """How long a crashed replica stays down."""
 PLAN = Plan(
     weather=Weather(),
     limits=Limits(window=4, view_timer_ms=250, view_timer_cap_ms=1_000),
     settle_seconds=20,
+    snapshots=8,
 )
 
 
@@ -101,8 +105,11 @@ class CrashRun(Simulation):
         self.said: set[bytes] = set()
         for replica in self.members:
             replica.count(self._crashed)
-        self._stops = list(stops)
-        self._arm(0)
+        self.stops = list(stops)
+        """The crashes to come."""
+        self.since = 0
+        """The victim's operations up to its last crash."""
+        self.arm()
 
     @property
     def members(self) -> list[CountedReplica]:
@@ -128,8 +135,8 @@ class CrashRun(Simulation):
         self._at(PERIOD, self._traffic)
         self._at(200 * MS, lambda: self.clients.burst(BURST))
         self._at(400 * MS, lambda: self._alone(0, 400 * MS))  # a view change
-        self._at(1_050 * MS, self._power_cut)  # a recovery
-        self._at(1_200 * MS, lambda: self._alone(self.victim, 450 * MS))  # a transfer
+        self._at(1_050 * MS, self._power_cut)  # a recovery; and the victim is away
+        self._at(1_200 * MS, lambda: self.clients.burst(40))  # for so long that a snapshot spares something
 
     def _at(self, time_us: int, action: Callable[[], None]) -> None:
         def unless_over() -> None:
@@ -158,7 +165,11 @@ class CrashRun(Simulation):
         else:
             victim.kill()
             victim.disk.lose_power(FATES[Way.TORN])
-            self.heap.after(DOWN, lambda: self.boot(victim))
+            self.heap.after(DOWN, lambda: self._back_alone(victim))
+
+    def _back_alone(self, victim: SimulatedReplica) -> None:
+        self.boot(victim)
+        self._alone(victim.me, AWAY)
 
     def _settle(self) -> None:
         super()._settle()
@@ -183,16 +194,17 @@ class CrashRun(Simulation):
 
     # --- the crash -------------------------------------------------------------------------------
 
-    def _arm(self, seen: int) -> None:
-        if self._stops:
-            points, stop = self.members[self.victim].points, self._stops[0]
-            points.stop_at = seen + stop.at
+    def arm(self) -> None:
+        """Have the victim crash at the next of its stops."""
+        if self.stops:
+            points, stop = self.members[self.victim].points, self.stops[0]
+            points.stop_at = self.since + stop.at
             points.halved = stop.way is Way.HALF
 
     def _crashed(self, replica: CountedReplica) -> None:
         self.crashes += 1
         self.end = min(END, self.heap.now_us + AFTER)
-        way = self._stops.pop(0).way
+        way = self.stops.pop(0).way
         self.note(f"replica {replica.me} crashed ({way}) before operation {len(replica.points.seen)}")
         for one in self.replicas if way is Way.ALL else [replica]:
             if one.alive:
@@ -200,7 +212,8 @@ class CrashRun(Simulation):
             if way in FATES:
                 one.disk.lose_power(FATES[way])
             self.heap.after(DOWN, lambda one=one: self.boot(one))  # type: ignore[misc]  # binds the loop's one
-        self._arm(len(replica.points.seen))
+        self.since = len(replica.points.seen)
+        self.arm()
 
     # --- what was said ---------------------------------------------------------------------------
 
@@ -249,6 +262,8 @@ def small_files() -> Iterator[None]:
         stack.enter_context(patch.object(engine, "FLUSH_MS", 150))
         stack.enter_context(patch.object(journal, "SEGMENT_BYTES", 8_000))
         stack.enter_context(patch.object(log_files, "SEGMENT_BYTES", 1))
+        stack.enter_context(patch.object(snapshots, "CHUNK_BYTES", 3_000))
+        stack.enter_context(patch.object(catchup, "CHUNK_BYTES", 3_000))
         yield
 
 

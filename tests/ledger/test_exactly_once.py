@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from grootboek import proofs
 from grootboek._core import State
+from grootboek.ledger.keys import TRANSACTION
 from tests.ledger.world import START, Add, Put, World, batch, make_genesis, number_of
 
 VALIDITY = 600_000
@@ -72,6 +73,18 @@ def test_a_duplicate_after_its_expiry_counts_as_expired_and_keeps_its_result() -
     block = world.execute(frame, time=TIME)
     assert block.results[0][1] is None
     assert (block.entry.duplicates, block.entry.expired) == (0, 1)
+
+
+def test_a_row_that_an_undone_leap_has_left_makes_no_duplicate() -> None:
+    """The rows of a leap are durable at once, its state with the next flush: a crash may come between."""
+    world = World()
+    one = batch(world.transaction(Add("n", 1)))
+    ledger = world.ledger
+    ledger._store.index_put([(TRANSACTION + one.ids[0], bytes(8))])
+    assert ledger.locate(one.ids[0]) is None
+    assert ledger.execute(1, TIME, [one]).entry.duplicates == 0
+    assert ledger.execute(2, TIME, [one]).entry.duplicates == 1
+    assert number_of(ledger, "n") == 1
 
 
 def test_a_duplicate_is_known_after_recovery() -> None:

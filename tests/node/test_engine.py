@@ -13,7 +13,7 @@ from grootboek.node import engine as engines
 from grootboek.node import journal as journals
 from grootboek.node.engine import KEPT_BLOCKS, Engine
 from grootboek.node.journal import Journal
-from grootboek.node.journalled import cosigned_in, records_in
+from grootboek.node.journalled import Held, cosigned_in
 from grootboek.node.signers import Signers
 from grootboek.types import Limits
 from grootboek.wire import (
@@ -332,7 +332,7 @@ def test_recovery_from_a_compacted_journal_after_every_step(
         else:
             victim.kill()
         _, records = Journal.open(victim.disk)
-        assert before.cosigned in {None, *cosigned_in(records_in(records))}
+        assert before.cosigned in {None, *cosigned_in(Held.of(records).records)}
         victim.boot()
         if not power:
             before.assert_back_in(victim.engine)

@@ -362,6 +362,35 @@ def test_entries_that_were_fetched_for_a_snapshot_are_not_fetched_again(behind: 
     assert_whole(behind)
 
 
+def test_what_it_had_executed_before_is_executed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state was never flushed: without the blocks that L rests on, it would believe to have forgotten."""
+    monkeypatch.setattr("grootboek.node.engine.FLUSH_MS", 10**9)
+    cluster = Cluster().start()
+    commit_blocks(cluster, count=1)
+    commit_blocks(cluster, first=1, count=1)  # its votes make the record of L durable
+    cluster.lost = lambda _sender, to, _frame: to == 3
+    commit_blocks(cluster, first=2, count=EVERY)
+    for me in (0, 1, 2):
+        cluster.engine(me).ledger.sync()
+        cluster.engine(me).ledger.flush()
+        cluster.engine(me).ledger.keep_snapshots()
+    commit_blocks(cluster, first=2 + EVERY, count=4)
+    replica = cluster.replicas[3]
+    size = replica.engine.ledger.size
+    connect(cluster)
+    cluster.run_until(lambda: replica.engine.ledger.incoming is not None)
+    replica.kill()
+    cluster.boot(3)
+    ledger = replica.engine.ledger
+    assert ledger.incoming
+    assert (ledger.size, ledger.fetched) == (size, size)
+    assert replica.engine.replica.low > 0
+    assert not replica.engine.replica.learning
+    cluster.run(30_000)
+    assert replica.engine.counters.leaps == 1
+    assert_whole(cluster)
+
+
 # --- the serving side ----------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from grootboek.client.verifier import Verifier
 from grootboek.consensus import Replica, Timer
 from grootboek.node.journal import Journal
-from grootboek.node.journalled import records_in
+from grootboek.node.journalled import Held
 from grootboek.simulation.disk import Fate, SimulatedDisk
 from grootboek.types import Limits
 from grootboek.wire import decode, encode, frames
@@ -311,7 +311,7 @@ class Interpreter:
         for replica in self._replicas(words[0]):
             _, items = Journal.open(replica.disk.copy())
             bodies = sum(item[:1] == b"\x00" for item in items)
-            names = ", ".join(type(record).__name__ for record in records_in(items))
+            names = ", ".join(type(record).__name__ for record in Held.of(items).records)
             yield f"r{replica.me}: {bodies} bodies; {names or 'no record'}"
 
     @property

@@ -39,7 +39,7 @@ def verify(
     """
     from grootboek.ledger import Registry, audit
     from grootboek.node import journal
-    from grootboek.node.journalled import cosigned_in, durable_in, opened_in, records_in
+    from grootboek.node.journalled import Held, cosigned_in, durable_in, opened_in
 
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder))
@@ -52,7 +52,7 @@ def verify(
             raise promises.damage[0]
         if not beside.size(journal.MARKER):
             raise _without_journal(folder, disk)
-        promised = records_in(journal.records(disk, beside))
+        promised = Held.of(journal.records(disk, beside)).records
         report = audit(
             founding,
             disk,

@@ -5,7 +5,7 @@ files without a sync. ``sync`` and ``flush`` make it durable in bulk, from anoth
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from msgspec import Struct
@@ -90,14 +90,15 @@ class Ledger(Prover):
         registry: Registry,
         fresh: Callable[[], State] | None = None,
         *,
-        vouched: Iterable[tuple[int, bytes]] | None = None,
+        vouched: Sequence[tuple[int, bytes]] | None = None,
     ) -> Self:
         """Open or found the ledger, and bring ``state`` to the end of the log by executing its tail.
 
         The log's unsynced end is cut back to the last whole block that executes as it says. A state
         that is ahead of the log or of another ledger is rebuilt, in the empty one that ``fresh`` makes.
         ``vouched``: sizes and roots that the replica has cosigned; an unsynced end beyond the last of
-        them is cut as well, because ordering brings it again.
+        them is cut as well, because ordering brings it again. What they cover is executed, whatever
+        snapshot was on its way.
         Raises Damaged (without ``fresh`` also for such a state), GenesisError, StorageError, and
         Diverged where executing gives another state than the log says.
         """

@@ -4,7 +4,7 @@ The order in which they become durable is log, ``log/synced``, certificate, stat
 ahead of what was synced, and what the log holds beyond it is executed again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -55,7 +55,7 @@ def recover(
     active: Active,
     fresh: Callable[[], State] | None,
     *,
-    vouched: Iterable[tuple[int, bytes]] | None,
+    vouched: Sequence[tuple[int, bytes]] | None,
 ) -> Recovered:
     """See ``Ledger.open``."""
     log = EntryLog.open(disk)
@@ -64,34 +64,35 @@ def recover(
     certified = certificate.size if certificate else 0
     if certificate and (log.size < certified or log.root(certified) != certificate.root):
         raise Damaged("the log is not the one that the certificate is of", where=CERTIFICATE)
-    good = 0
     if vouched is not None:
         opened = [(one.certificate.size, one.certificate.root) for one in epochs.handovers]
-        good = _cut_unvouched(log, max(certified, log.synced_size), [*opened, *vouched])
+        _cut_unvouched(log, max(certified, log.synced_size), [*opened, *vouched])
     store, position = _matching(genesis, log, state, fresh)
     machine = Machine(genesis, active, store)
     machine.move(position)
-    incoming = _incoming(genesis, disk, log, position, good)
-    if incoming and log.size < incoming.manifest.size:
-        return Recovered(log, store, machine, certificate, epochs, [], incoming)
     keep = genesis.limits.proof_heights
+    # Even where a snapshot will spare the rest: L, and with it the votes, rest on what was once executed.
+    executed = max((size for size, _ in vouched or () if size <= log.size), default=0)
+    unflushed = execute_tail(machine, log, executed, certified, keep)
+    incoming = _incoming(genesis, disk, log, machine.at)
+    if incoming and log.size < incoming.manifest.size:
+        return Recovered(log, store, machine, certificate, epochs, unflushed, incoming)
     if incoming:
-        unflushed = advance(disk, genesis.chain, log, machine, incoming, keep=keep)
+        unflushed += advance(disk, genesis.chain, log, machine, incoming, keep=keep)
     else:
-        unflushed = execute_tail(machine, log, certified, keep)
+        unflushed += execute_tail(machine, log, log.size, certified, keep)
     return Recovered(log, store, machine, certificate, epochs, unflushed, None)
 
 
-def _cut_unvouched(log: EntryLog, safe: int, vouched: Iterable[tuple[int, bytes]]) -> int:
-    """Cut what nobody has cosigned: the size that is left. What is cut was never synced: bytes that changed
-    since would be believed, as no root is known to hold them against, and it can be executed anew. A log is
-    synced before its epoch is handed over, so a hand-over vouches for it, too.
+def _cut_unvouched(log: EntryLog, safe: int, vouched: Sequence[tuple[int, bytes]]) -> None:
+    """Cut what nobody has cosigned. It was never synced: bytes that changed since would be believed, as no
+    root is known to hold them against, and what lies beyond ``safe`` can be executed anew. A log is synced
+    before its epoch is handed over, so a hand-over vouches for it, too.
     """
     good = (size for size, root in vouched if safe < size <= log.size and log.root(size) == root)
     end = max(good, default=safe)
     if end < log.size:
         log.truncate(end)
-    return end
 
 
 def advance(
@@ -104,17 +105,14 @@ def advance(
     try:
         machine.move(leap(disk, chain, log, machine, head))
     except Damaged:
-        return execute_tail(machine, log, log.size, keep)
+        return execute_tail(machine, log, log.size, log.size, keep)
     return [(machine.at.height, machine.at.size)]
 
 
-def _incoming(genesis: Genesis, disk: Disk, log: EntryLog, at: Position, good: int) -> SnapshotHead | None:
-    """The snapshot whose transfer a stop has interrupted; the log is cut to what is proven for sure.
-
-    ``good``: the size up to which the journal vouches for it: this replica may have voted above that.
-    """
+def _incoming(genesis: Genesis, disk: Disk, log: EntryLog, at: Position) -> SnapshotHead | None:
+    """The snapshot whose transfer a stop has interrupted; the log is cut to what is proven for sure."""
     found = next(snapshots.heads(disk, genesis.chain, INCOMING), None)
-    proven = max(log.mark.size if log.mark else 0, at.size, good)
+    proven = max(log.mark.size if log.mark else 0, at.size)
     if found is None or found.manifest.height <= at.height or proven > found.manifest.size:
         snapshots.clear(disk)
         return None
@@ -157,8 +155,10 @@ def _position(genesis: Genesis, log: EntryLog, store: Store) -> Position | None:
     return Position(block.height, block.seq, block.time, index + 1)
 
 
-def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> list[tuple[int, int]]:
-    """Execute what the log holds beyond the state; cut an unsynced end that does not execute.
+def execute_tail(
+    machine: Machine, log: EntryLog, until: int, certified: int, keep: int
+) -> list[tuple[int, int]]:
+    """Execute what the log holds beyond the state, ``until`` a size; cut an unsynced end that does not.
 
     The state is flushed up to heights whose entries are synced (``keep``: see ``Store.flush``). What is
     returned are height and size of the blocks after that. Raises Damaged.
@@ -166,6 +166,8 @@ def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> 
     done: list[tuple[int, int]] = []
     for entries in log.blocks(machine.at.size):
         start, end = machine.at.size, machine.at.size + len(entries)
+        if start >= until:
+            break
         try:
             machine.again(entries, check_signatures=end > certified)
         except Mismatch as error:
@@ -179,7 +181,7 @@ def execute_tail(machine: Machine, log: EntryLog, certified: int, keep: int) -> 
         if len(done) >= _FLUSH_BLOCKS and machine.at.size <= log.synced_size:
             machine.store.flush(machine.at.height, keep)
             done.clear()
-    if machine.at.size != log.size:  # the blocks that were read are not those that the tree was made of
+    if not min(until, log.size) <= machine.at.size <= log.size:  # what was read is not what the tree is of
         where = log.files.place(log.position(machine.at.size))
         raise Damaged(f"block {machine.at.height + 1} cannot be read to its end", where=where)
     return done

@@ -45,6 +45,7 @@ from grootboek.node.intake import Request
 from grootboek.node.journalled import (
     EVIDENCE,
     RECORD,
+    Held,
     body_record,
     entering,
     opened_in,
@@ -97,13 +98,13 @@ class Engine(Parts):
     def start(self, now: int) -> Outbox:
         """Recover from the journal, or begin: one code path."""
         self._compact_at = COMPACT_BYTES
-        events = [event for item in self._recovered for event in self._recovered_body(item)]
-        records, self._records, self._recovered = self._records, [], []
-        said = said_in(self.epoch.number, records)
-        cosigned = [record for record in records if isinstance(record, Cosigned)]
+        held, self._held = self._held, Held()
+        events = [event for item in held.bodies for event in self._recovered_body(item)]
+        said = said_in(self.epoch.number, held.records)
+        cosigned = [record for record in held.records if isinstance(record, Cosigned)]
         self.signers.restore([*cosigned, *said, *([self._lost] if self._lost else [])], self._high)
         effects = self.replica.start(self._position(now), said, now, self._lost)
-        if opened_in(records) < self.epoch.number:  # a crash came between the hand-over and the first record
+        if opened_in(held.records) < self.epoch.number:  # a crash before its first record
             self._rewrite()
         out = Outbox()
         out.sync = True

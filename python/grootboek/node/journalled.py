@@ -1,7 +1,9 @@
 """What an engine's journal holds: bodies, the core's records, and evidence, by their first byte."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, Self
+
+from msgspec import Struct
 
 from grootboek._core import TransactionBatch
 from grootboek.consensus import Amnesia, Cosigned, OpenedEpoch, Record, StableCheckpoint, decode_record
@@ -14,16 +16,14 @@ __all__ = [
     "BODY",
     "EVIDENCE",
     "RECORD",
+    "Held",
     "body_record",
     "cosigned_in",
     "durable_in",
     "entering",
-    "evidence_in",
     "loss",
     "opened_in",
-    "records_in",
     "said_in",
-    "vouched_in",
 ]
 
 BODY: Final = b"\x00"
@@ -31,14 +31,27 @@ RECORD: Final = b"\x01"
 EVIDENCE: Final = b"\x02"
 
 
-def records_in(journalled: Iterable[bytes]) -> list[Record]:
-    """What the core has written to a journal, beside the bodies of batches."""
-    return [decode_record(item[1:]) for item in journalled if item[:1] == RECORD]
+class Held(Struct, frozen=True):
+    """All that a journal holds, each of it decoded once."""
 
+    bodies: tuple[bytes, ...] = ()
+    """As ``body_record`` made them."""
+    records: tuple[Record, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
-def evidence_in(journalled: Iterable[bytes]) -> Iterator[Evidence]:
-    """The evidence that a journal holds."""
-    return (decode(evidences, item[1:]) for item in journalled if item[:1] == EVIDENCE)
+    @classmethod
+    def of(cls, items: Sequence[bytes]) -> Self:
+        """``items``: the journal's records, in their order."""
+        return cls(
+            tuple(item for item in items if item[:1] == BODY),
+            tuple(decode_record(item[1:]) for item in items if item[:1] == RECORD),
+            tuple(decode(evidences, item[1:]) for item in items if item[:1] == EVIDENCE),
+        )
+
+    @property
+    def vouched(self) -> list[tuple[int, bytes]]:
+        """Size and root of each checkpoint that it vouches for."""
+        return [*cosigned_in(self.records), *durable_in(self.records)]
 
 
 def cosigned_in(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
@@ -63,12 +76,6 @@ def said_in(epoch: int, records: Sequence[Record]) -> Sequence[Record]:
 def opened_in(records: Iterable[Record]) -> int:
     """The last epoch that was opened."""
     return max((record.epoch for record in records if isinstance(record, OpenedEpoch)), default=0)
-
-
-def vouched_in(items: Iterable[bytes]) -> list[tuple[int, bytes]]:
-    """Size and root of each checkpoint that a journal vouches for."""
-    records = records_in(items)
-    return [*cosigned_in(records), *durable_in(records)]
 
 
 def loss(high: High | None, records: Sequence[Record], ledger: Ledger, *, votes: bool) -> Amnesia | None:

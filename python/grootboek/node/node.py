@@ -23,7 +23,7 @@ from grootboek.network import Credentials, Lane, Mesh
 from grootboek.node.engine import Engine
 from grootboek.node.intake import Request
 from grootboek.node.journal import Journal
-from grootboek.node.journalled import vouched_in
+from grootboek.node.journalled import Held
 from grootboek.node.judging import judge_batch, judge_request
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.metrics import NodeMetrics
@@ -103,11 +103,12 @@ class Node:
         self._source = source
         self._opened = opened or (lambda _info, _keys: None)
         self.modules = modules
-        journal = Journal.recover(disk, guard)
-        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=vouched_in(journal[1]))
+        journal, items = Journal.recover(disk, guard)
+        held = Held.of(items)
+        self._ledger = Ledger.open(genesis, disk, state, modules, fresh, vouched=held.vouched)
         self._seats.recall(self._ledger.epochs.all)
         me, signing = self._seats.seat(self._ledger.epochs.last)
-        self.engine = Engine(genesis, me, signing, self._ledger, journal, self._seats.seat)
+        self.engine = Engine(genesis, me, signing, self._ledger, journal, held, self._seats.seat)
         self.mesh = self._make_mesh()
         self._registry = CollectorRegistry()
         self._registry.register(NodeMetrics(self.engine, lambda: self.mesh))

@@ -22,13 +22,7 @@ from grootboek.node.gate import Gate, Verify, verify_replicas
 from grootboek.node.guard import High
 from grootboek.node.intake import Intake
 from grootboek.node.journal import Journal
-from grootboek.node.journalled import (
-    BODY,
-    body_record,
-    evidence_in,
-    loss,
-    records_in,
-)
+from grootboek.node.journalled import Held, body_record, loss
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
@@ -58,12 +52,13 @@ class Parts:
         me: int,
         keys: Keys,
         ledger: Ledger,
-        journal: tuple[Journal, Sequence[bytes]],
+        journal: Journal,
+        held: Held,
         seat_in: Callable[[Epoch], tuple[int, Keys]] | None = None,
         *,
         verify: Verify = verify_replicas,
     ) -> None:
-        """``journal``: what ``Journal.recover`` returned; ``verify``: how votes and cosignatures are
+        """``held``: what ``journal`` held when it was opened; ``verify``: how votes and cosignatures are
         verified. Call ``start`` next.
 
         ``me`` and ``keys`` are those of the ledger's last epoch. An index of n or above is an observer's:
@@ -72,13 +67,12 @@ class Parts:
 
         Raises Damaged where this replica has forgotten votes, and the others are too few to do without it.
         """
-        self.journal, items = journal
-        self._recovered = [item for item in items if item[:1] == BODY]
-        self._records = records_in(items)
+        self.journal = journal
+        self._held = held
         opened = ledger.epochs.last
         self._began = self.journal.high
         votes = me < opened.quorum.n
-        self._lost = loss(self.journal.high, self._records, ledger, votes=votes)
+        self._lost = loss(self.journal.high, held.records, ledger, votes=votes)
         if self._lost is not None and opened.quorum.n <= opened.quorum.quorum:
             detail = "this replica has forgotten what it has signed, and the others are no quorum"
             raise Damaged(detail, where="journal")
@@ -97,7 +91,7 @@ class Parts:
         self._elsewhere: set[int] = set()
         """Those that are in a later epoch, as they say: they vote in this one no more."""
         self.testimony = Testimony(genesis, keys.voting, ledger, self.journal)
-        for evidence in evidence_in(items):
+        for evidence in held.evidence:
             self.testimony.recall(evidence)
         self._wanted: dict[bytes, int] = {}
         self._syncing = False

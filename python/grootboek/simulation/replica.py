@@ -13,7 +13,7 @@ from grootboek.node.engine import Engine
 from grootboek.node.gate import Verify, verify_replicas
 from grootboek.node.intake import Request
 from grootboek.node.journal import MARKER, Journal
-from grootboek.node.journalled import vouched_in
+from grootboek.node.journalled import Held
 from grootboek.node.judging import Judge, judge_batch, judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.signers import Keys
@@ -110,12 +110,13 @@ class SimulatedReplica:
     def boot(self) -> None:
         """Start, or start again from what is on the disk; a disk that fails meanwhile ends it again."""
         try:
-            journal = Journal.recover(self.disk)
-            vouched = vouched_in(journal[1])
+            journal, items = Journal.recover(self.disk)
+            held = Held.of(items)
+            vouched = held.vouched
             ledger = Ledger.open(self.genesis, self.disk, self._state, self._registry, State, vouched=vouched)
             me, keys = self._seat_in(ledger.epochs.last)
             self.engine = self.engine_type(
-                self.genesis, me, keys, ledger, journal, self._seat_in, verify=self._verify
+                self.genesis, me, keys, ledger, journal, held, self._seat_in, verify=self._verify
             )
         except StorageError:
             self._end()
