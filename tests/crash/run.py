@@ -8,11 +8,11 @@ from unittest.mock import patch
 from msgspec import Struct
 
 from grootboek.consensus.newview import proposal_in
-from grootboek.ledger import Registry, snapshots
+from grootboek.ledger import Registry
 from grootboek.ledger import files as log_files
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Anchor, Records
-from grootboek.node import catchup, engine, journal
+from grootboek.node import engine, journal
 from grootboek.simulation import Plan, Simulation, Weather
 from grootboek.simulation.disk import Fate
 from grootboek.simulation.monitor import Violation
@@ -41,7 +41,7 @@ BURST = 110
 END = 2_050 * MS
 AFTER = 200 * MS
 """How long a run goes on after the last crash before it is brought to rest."""
-AWAY = 550 * MS
+AWAY = 600 * MS
 """How long the victim is cut off after its loss of power: others make a snapshot meanwhile."""
 DOWN = 40 * MS
 """How long a crashed replica stays down."""
@@ -136,7 +136,7 @@ class CrashRun(Simulation):
         self._at(200 * MS, lambda: self.clients.burst(BURST))
         self._at(400 * MS, lambda: self._alone(0, 400 * MS))  # a view change
         self._at(1_050 * MS, self._power_cut)  # a recovery; and the victim is away
-        self._at(1_200 * MS, lambda: self.clients.burst(40))  # for so long that a snapshot spares something
+        self._at(1_200 * MS, lambda: self.clients.burst(60))  # for so long that a snapshot spares something
 
     def _at(self, time_us: int, action: Callable[[], None]) -> None:
         def unless_over() -> None:
@@ -262,8 +262,6 @@ def small_files() -> Iterator[None]:
         stack.enter_context(patch.object(engine, "FLUSH_MS", 150))
         stack.enter_context(patch.object(journal, "SEGMENT_BYTES", 8_000))
         stack.enter_context(patch.object(log_files, "SEGMENT_BYTES", 1))
-        stack.enter_context(patch.object(snapshots, "CHUNK_BYTES", 3_000))
-        stack.enter_context(patch.object(catchup, "CHUNK_BYTES", 3_000))
         yield
 
 

@@ -54,7 +54,6 @@ from grootboek.node.journalled import (
 from grootboek.node.judging import judge_request
 from grootboek.node.outbox import Outbox
 from grootboek.node.parts import Parts
-from grootboek.proofs import Answer
 from grootboek.transfer import Chunk, FetchChunk, FetchSnapshot, Offer
 from grootboek.types import Epoch
 from grootboek.wire import (
@@ -468,26 +467,6 @@ class Engine(Parts):
                     self._advanced(block, out)
                 return self._reached(reached)
         return ()
-
-    # --- for the API and for recovery ------------------------------------------------------------
-
-    @property
-    def complete(self) -> bool:
-        """Whether the ledger holds all that this replica has ever signed for, in the epoch that it is in:
-        after a loss of power it may hold less for a while. Then its size tells what was certified before.
-        """
-        ledger = self.ledger
-        if ledger.closed or self.epoch is not ledger.epochs.last:
-            return False
-        return not self.replica.silent and self.signers.high.size <= ledger.size
-
-    def answer(self, request: Request) -> Answer:
-        """The answer to a settled request, under the newest certificate."""
-        self.counters.answers += 1
-        certificate = self.ledger.certificate
-        if certificate is None:
-            return Answer(results=request.settled, ranges=(), certificate=None, log=None)
-        return self.ledger.answer(request.settled, certificate, self.signers.log(certificate))
 
     def _position(self, now: int) -> Position:
         """Where the recovered log ends, cosigned (again)."""

@@ -20,13 +20,14 @@ from grootboek.node.catchup import CatchUp
 from grootboek.node.counters import Counters
 from grootboek.node.gate import Gate, Verify, verify_replicas
 from grootboek.node.guard import High
-from grootboek.node.intake import Intake
+from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import Held, body_record, loss
 from grootboek.node.outbox import Outbox
 from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
 from grootboek.node.testimony import Testimony
+from grootboek.proofs import Answer
 from grootboek.types import Epoch, Genesis
 from grootboek.wire import Batch, Certificate, FetchBatch
 
@@ -123,6 +124,26 @@ class Parts:
         if high is None or high.epoch >= self.epoch.number:
             return high
         return replace(high, epoch=self.epoch.number, view=0, seq=0)
+
+    # --- what it tells --------------------------------------------------------------------------
+
+    @property
+    def complete(self) -> bool:
+        """Whether the ledger holds all that this replica has ever signed for, in the epoch that it is in:
+        after a loss of power it may hold less for a while. Then its size tells what was certified before.
+        """
+        ledger = self.ledger
+        if ledger.closed or self.epoch is not ledger.epochs.last:
+            return False
+        return not self.replica.silent and self.signers.high.size <= ledger.size
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a settled request, under the newest certificate."""
+        self.counters.answers += 1
+        certificate = self.ledger.certificate
+        if certificate is None:
+            return Answer(results=request.settled, ranges=(), certificate=None, log=None)
+        return self.ledger.answer(request.settled, certificate, self.signers.log(certificate))
 
     # --- bodies ----------------------------------------------------------------------------------
 
