@@ -39,3 +39,8 @@ def test_one_read_is_wrong_and_those_around_it_are_right() -> None:
 def test_a_log_that_is_read_short_at_the_start_is_damage_and_not_a_shorter_log() -> None:
     """Seed 1130: the tree held sixteen blocks and ten were executed; what peers sent then did not fit."""
     assert not isinstance(outcome_of(1130), Failure)
+
+
+def test_damage_that_is_found_when_a_snapshot_is_made_ends_that_replica_alone() -> None:
+    """Seed 728: the log was read wrongly once, and next by the thread that keeps the disk."""
+    assert not isinstance(outcome_of(728), Failure)

@@ -29,6 +29,8 @@ __all__ = ["SimulatedReplica"]
 
 SYNC_US = 300
 """How long a sync of the log takes."""
+_ENDS = (GrootboekError, MemoryError, AssertionError)
+"""What may end the process."""
 
 
 class _CheckedEngine(Engine):
@@ -242,20 +244,24 @@ class SimulatedReplica:
             return
         try:
             out = action(self.clock.now_ms) if self.shortage is None else self._short(self.shortage, action)
-        except StorageError:
+        except _ENDS as error:
+            self._ended_by(error)
+        else:
+            self._do(out)
+
+    def _ended_by(self, error: Exception) -> None:
+        """The process ends, as the daemon does; raises ``error`` again where nothing explains it."""
+        if isinstance(error, StorageError):
             self._end()
-        except (MemoryError, CommandFailed):
+        elif isinstance(error, MemoryError | CommandFailed):
             if self.shortage is None or not self.shortage.struck:
-                raise
+                raise error
             self._end()
-        except (GrootboekError, AssertionError) as error:
-            found = self.flipped and isinstance(error, Damaged)
-            if self.liar is None and not found:
-                raise
+        elif self.liar is not None or (self.flipped and isinstance(error, Damaged)):
             self.kill()  # its disk is damaged; or it lies, and what it makes of that is its own affair
             self.damaged = True
         else:
-            self._do(out)
+            raise error
 
     def _short(self, shortage: Shortage, action: Callable[[int], Outbox]) -> Outbox:
         with shortage:
@@ -301,10 +307,10 @@ class SimulatedReplica:
             if flush:
                 ledger.flush()
                 ledger.keep_snapshots()
-        except StorageError:
-            self._end()
-            return
-        self.turn(lambda now: self.engine.stored(seq, now))
+        except _ENDS as error:
+            self._ended_by(error)
+        else:
+            self.turn(lambda now: self.engine.stored(seq, now))
 
     def _set(self, timer: Hashable, delay_ms: int | None) -> None:
         self._tokens += 1
