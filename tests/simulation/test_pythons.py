@@ -15,7 +15,7 @@ CODE = (
     "from grootboek.simulation.campaign import simulation_of;"
     "print([simulation_of(seed).run().digest for seed in (2, 3, 6, 18)])"
 )
-NEEDED = ("msgspec", "structlog")
+NEEDED = ("msgspec", "structlog", "cryptography")
 SOURCES = Path(grootboek.__file__).parent.parent
 
 
