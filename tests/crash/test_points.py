@@ -39,7 +39,7 @@ def cases(victim: int) -> list[Case]:
 
 
 def spread(chosen: list[Case], count: int) -> list[Case]:
-    return chosen[:: max(1, len(chosen) // count)]
+    return chosen[:: max(1, len(chosen) // count)][:count]
 
 
 def failures(chosen: list[Case]) -> list[Outcome]:
