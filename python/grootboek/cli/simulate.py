@@ -104,7 +104,7 @@ def _many(seeds: Iterable[int]) -> Outcome:
     from grootboek.simulation.campaign import campaign
 
     began = told = time.monotonic()
-    count = 0
+    count, code = 0, commit()  # asked before it can change
 
     def done(outcome: "Report | Failure") -> None:
         nonlocal told, count
@@ -117,7 +117,7 @@ def _many(seeds: Iterable[int]) -> Outcome:
 
     summary = campaign(seeds, done)
     seconds = time.monotonic() - began
-    value = {"commit": commit(), **_fields(summary), "seconds": round(seconds, 1)}
+    value = {"commit": code, **_fields(summary), "seconds": round(seconds, 1)}
     value["simulated_hours"] = round(summary.simulated_seconds / SECONDS_IN_HOUR, 2)
     good = summary.complete and not (summary.never and summary.seeds >= ENOUGH)
     return Outcome(value, lambda: _view(value, summary), Exit.OK if good else Exit.FAILED)
