@@ -133,9 +133,9 @@ class Engine(Parts):
         what is never executed would count against no quota.
         """
         asked = self._wanted.pop(batch.digest, None) is not None
-        within = self.bodies.within_quota(sender, len(batch.buffer), len(batch))
-        logged = self._logged(batch)
-        if not asked and (logged or not within):
+        admissible = asked or self.bodies.within_quota(sender, len(batch.buffer), len(batch))
+        logged = admissible and self._logged(batch)
+        if not admissible or (logged and not asked):
             self.counters.batches_refused += 1
             return Outbox()
         self.counters.batches_received += 1
