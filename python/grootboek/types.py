@@ -179,6 +179,13 @@ class Epoch(Struct, frozen=True, dict=True):
         """The index of the replica called ``name``, if it takes part."""
         return next((i for i, replica in enumerate(self.replicas) if replica.name == name), None)
 
+    def reached(self, said: Iterable[int]) -> int | None:
+        """How long a log must be to have all that was certified before its replicas ``said`` how long theirs
+        are; None where too few did. See ``Quorum.reached``.
+        """
+        reached = self.quorum.reached(said)
+        return None if reached is None else max(reached, self.start)
+
 
 class Party(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A party of the ledger: a random id, never a name; its keys and roles."""

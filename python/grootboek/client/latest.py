@@ -53,8 +53,7 @@ class _Said:
 
         More answers never make it longer: a liar's exaggeration ends when a quorum has told the truth.
         """
-        reached = self.epoch.quorum.reached(self._sizes.values())
-        return None if reached is None else max(reached, self.epoch.start)
+        return self.epoch.reached(self._sizes.values())
 
 
 class Latest:

@@ -146,8 +146,7 @@ class History:
                 return self._wanted()
             elif replica.answers and replica.engine.complete:
                 said.append(replica.engine.ledger.size)
-        reached = self._epoch.quorum.reached(said)
-        return None if reached is None else max(reached, self._epoch.start)
+        return self._epoch.reached(said)
 
     def _certified(self, size: int) -> list[tuple[Ledger, Certificate]]:
         """The ledgers that are certified that far, the shortest first."""
