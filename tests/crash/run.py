@@ -11,15 +11,15 @@ from grootboek.consensus.newview import proposal_in
 from grootboek.ledger import Registry
 from grootboek.ledger import files as log_files
 from grootboek.modules.parties import Parties
-from grootboek.modules.records import Anchor, Records
+from grootboek.modules.records import Records
 from grootboek.node import engine, journal
 from grootboek.simulation import Plan, Simulation, Weather
+from grootboek.simulation.campaign import anchor
 from grootboek.simulation.disk import Fate
 from grootboek.simulation.monitor import Violation
 from grootboek.simulation.replica import SimulatedReplica
 from grootboek.types import Epoch, Limits
 from grootboek.wire import (
-    Command,
     Commit,
     Envelope,
     Frame,
@@ -28,7 +28,6 @@ from grootboek.wire import (
     ViewChange,
     block_of,
     decode,
-    encode,
     protocol_messages,
 )
 from tests.crash.points import CountedReplica, of_journal
@@ -246,12 +245,6 @@ class CrashRun(Simulation):
         for seq, view in self.commits.items():
             if seq > low and claimed.get(seq, -1) < view < message.view:
                 raise Violation(f"PS3: the VIEW-CHANGE for {message.view} hides a COMMIT at ({view}, {seq})")
-
-
-def anchor(number: int) -> Command:
-    body = Anchor(key=f"doc-{number % 40}", digest=number.to_bytes(32, "big"))
-    salt = number.to_bytes(16, "big")
-    return Command(module="records", name="Anchor", version=Records.version, body=encode(body), salt=salt)
 
 
 @contextmanager

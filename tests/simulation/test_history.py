@@ -12,11 +12,12 @@ from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
 from grootboek.node.engine import Engine
 from grootboek.simulation import Plan, Simulation, Weather
+from grootboek.simulation.campaign import anchor
 from grootboek.simulation.disk import Fate
 from grootboek.simulation.monitor import Violation
 from grootboek.simulation.run import SECOND
 from grootboek.types import Quorum
-from tests.simulation.test_runs import CALM, anchor
+from tests.simulation.test_runs import CALM
 
 SHORT = replace(CALM, seconds=3, rate=20)
 ONE_LIES = replace(SHORT, weather=Weather(loss=20), liars={3: "4 silent primary"})

@@ -6,9 +6,9 @@ from grootboek.ledger import Registry
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
 from grootboek.simulation import Plan, Simulation, Weather
+from grootboek.simulation.campaign import anchor
 from grootboek.simulation.faults import FAULTS
 from grootboek.simulation.hunting import front
-from tests.simulation.test_runs import anchor
 
 
 def test_the_primary_is_that_of_the_correct_replicas() -> None:

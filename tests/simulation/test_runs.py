@@ -5,21 +5,14 @@ from msgspec.structs import replace
 
 from grootboek.ledger import Registry
 from grootboek.modules.parties import Parties
-from grootboek.modules.records import Anchor, Records
+from grootboek.modules.records import Records
 from grootboek.simulation import Plan, Report, Simulation, Weather
 from grootboek.simulation.byzantine import SLOW, STRATEGIES
-from grootboek.simulation.campaign import simulation_of
+from grootboek.simulation.campaign import anchor, simulation_of
 from grootboek.simulation.faults import FAULTS
 from grootboek.simulation.scenario import REIGN, REIGNS
-from grootboek.wire import Command, encode
 
 CALM = Plan(weather=Weather())
-
-
-def anchor(number: int) -> Command:
-    body = Anchor(key=f"doc-{number % 40}", digest=number.to_bytes(32, "big"))
-    salt = number.to_bytes(16, "big")
-    return Command(module="records", name="Anchor", version=Records.version, body=encode(body), salt=salt)
 
 
 def run(seed: int, plan: Plan) -> Report:

@@ -10,8 +10,9 @@ from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
 from grootboek.simulation import Simulation
 from grootboek.simulation.byzantine import SLOW
+from grootboek.simulation.campaign import anchor
 from grootboek.simulation.run import SECOND
-from tests.simulation.test_runs import CALM, anchor
+from tests.simulation.test_runs import CALM
 
 RATE = 20
 WITHIN = 10

@@ -9,7 +9,8 @@ from msgspec import Struct
 from grootboek.ledger import Registry
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
-from grootboek.simulation import Plan, Simulation, campaign
+from grootboek.simulation import Plan, Simulation
+from grootboek.simulation.campaign import anchor
 from grootboek.simulation.tracing import Step, Wish, recording
 from tests.spec.tlc import check, copy_spec
 
@@ -38,7 +39,7 @@ class Trace(Struct, frozen=True):
 
 def trace_of(seed: int, plan: Plan) -> Trace:
     with recording() as recorder:
-        simulation = Simulation(seed, plan, Registry.of(Parties, Records), campaign._anchor)
+        simulation = Simulation(seed, plan, Registry.of(Parties, Records), anchor)
         simulation.run()
     liars = frozenset(simulation.monitor.faulty)
     return Trace(liars, tuple(recorder.steps(liars)))

@@ -22,7 +22,16 @@ from grootboek.simulation.scenario import plan_of
 from grootboek.simulation.shrink import shrink
 from grootboek.wire import Command, encode
 
-__all__ = ["Failure", "Summary", "campaign", "ended", "outcome_of", "simulation_of", "smallest_plan"]
+__all__ = [
+    "Failure",
+    "Summary",
+    "anchor",
+    "campaign",
+    "ended",
+    "outcome_of",
+    "simulation_of",
+    "smallest_plan",
+]
 
 
 WINDOWS = 2
@@ -118,7 +127,7 @@ class Summary(Struct, kw_only=True):
 def simulation_of(seed: int, plan: Plan | None = None) -> Simulation:
     """The run that ``seed`` stands for, or another ``plan`` for it, over the records module."""
     registry = Registry.of(Conduct, Parties, Records, Replicas)
-    return Simulation(seed, plan or plan_of(seed), registry, _anchor)
+    return Simulation(seed, plan or plan_of(seed), registry, anchor)
 
 
 def campaign(seeds: Iterable[int], done: Callable[[Report | Failure], None]) -> Summary:
@@ -167,7 +176,8 @@ def smallest_plan(seed: int) -> Plan:
     return shrink(plan, fails)
 
 
-def _anchor(number: int) -> Command:
+def anchor(number: int) -> Command:
+    """The command of a run's transaction of that number: see ``Clients``."""
     body = Anchor(key=f"doc-{number % DOCUMENTS}", digest=number.to_bytes(32, "big"))
     salt = number.to_bytes(16, "big")
     return Command(module="records", name="Anchor", version=Records.version, body=encode(body), salt=salt)
