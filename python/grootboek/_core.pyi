@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import final
 
 __all__ = [
+    "IdFilter",
     "Log",
     "SigningKey",
     "State",
@@ -96,13 +97,31 @@ class SigningKey:
         """One signature for each message."""
 
 @final
+class IdFilter:
+    """Which ids were added, up to false positives: of a full filter's strangers about one in 150.
+
+    12 to 36 bits of memory for each id; it grows as it is filled.
+    """
+
+    def __new__(cls) -> IdFilter:
+        """An empty one."""
+
+    def add(self, ids: Sequence[bytes], /) -> None:
+        """Add ids: digests of 32 bytes, else ValueError."""
+
+    def candidates(self, ids: Sequence[bytes], /) -> list[int]:
+        """The positions, ascending, of those that may have been added: all that were are among them, and
+        nothing that is no digest.
+        """
+
+@final
 class TransactionBatch:
     """Framed transactions in one contiguous buffer, parsed and judged in one call.
 
     Verdicts (``verdicts``, one byte each): 0 admissible; 1 malformed; 2 oversized; 3 not canonical;
     4 foreign chain; 5 bad signature; 8 bad command root: each is the last digit of its error code.
     A broken frame (length beyond the buffer) raises ValueError. Signatures are checked in chunks of
-    256 with batch verification, equal keys coalesced, decompressed keys cached over calls.
+    1,024 with batch verification, equal keys coalesced, decompressed keys cached over calls.
     """
 
     def __new__(

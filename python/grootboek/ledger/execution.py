@@ -17,11 +17,12 @@ from grootboek.ledger.keys import TRANSACTION, number, state_prefix
 from grootboek.ledger.module import Context, Signer
 from grootboek.ledger.overlay import BlockWrites, Unit
 from grootboek.ledger.parties import Register
+from grootboek.ledger.recent import Recent
 from grootboek.ledger.registry import Active, Rule
 from grootboek.ledger.store import Store
 from grootboek.proofs import Final as FinalResult
 from grootboek.proofs import Refused
-from grootboek.types import Chain, Limits
+from grootboek.types import Chain, Limits, Millis
 from grootboek.wire import APPLIED, RECORD_ENTRY, Event, RecordEntry
 
 __all__ = ["ABORTED", "RESERVED", "Executed", "Executor", "Result"]
@@ -81,6 +82,12 @@ class Executor:
         self.prefixes = {module.name: state_prefix(module.name) for module in active.modules}
         self.store = store
         self.register = Register(store)
+        self.begin(None)
+
+    def begin(self, time: Millis | None) -> None:
+        """The last block's agreed time is ``time``; None where there is no block yet."""
+        validity = self.limits.validity_ms
+        self.recent = Recent(validity, -validity - 1 if time is None else time)
 
     def run(self, height: int, time: int, start: int, batches: Sequence[TransactionBatch]) -> Executed:
         """Execute; the state is only read. ``start``: the log index of the first entry.
@@ -109,10 +116,7 @@ class _BlockRun:
         self._latest = time + executor.limits.validity_ms
         self._start = start
         self._signers = executor.register.signers([key for item in parsed for key in item[3]])
-        rows = executor.store.index_get_many([TRANSACTION + item[0] for item in parsed])
-        # A row that points beyond is of a leap that a crash has undone: its rows are durable at once.
-        places = [start if row is None else int.from_bytes(row, "big") for row in rows]
-        self._known = {item[0] for item, place in zip(parsed, places, strict=True) if place < start}
+        self._known = _known(executor, start, parsed)
         self._writes = BlockWrites(executor.store)
         self._unit = Unit(self._writes, executor.limits)
         self._done = Executed([], [], [], [])
@@ -196,6 +200,16 @@ class _BlockRun:
         context = Context(self._host.origin, self._height, self._time, identity, i, who)
         outcome = _judge(rule, context, unit, value)
         return outcome, tuple(unit.emitted) if outcome == APPLIED else ()
+
+
+def _known(executor: Executor, start: int, parsed: Sequence[Parsed]) -> set[bytes]:
+    """The ids of those that are in the log, which ends at ``start``."""
+    ids = [item[0] for item in parsed]
+    maybe = [ids[i] for i in executor.recent.candidates(ids, [item[1] for item in parsed])]
+    rows = executor.store.index_get_many([TRANSACTION + identity for identity in maybe])
+    # A row that points beyond is of a leap that a crash has undone: its rows are durable at once.
+    places = [start if row is None else int.from_bytes(row, "big") for row in rows]
+    return {identity for identity, place in zip(maybe, places, strict=True) if place < start}
 
 
 def _decoded(rule: Rule, body: bytes) -> Any:

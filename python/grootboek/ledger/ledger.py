@@ -27,6 +27,7 @@ from grootboek.ledger.proofs import Prover
 from grootboek.ledger.reading import Head
 from grootboek.ledger.registry import Active, Registry
 from grootboek.ledger.snapshots import INCOMING, SnapshotHead
+from grootboek.proofs import Final as FinalResult
 from grootboek.transfer import Manifest
 from grootboek.types import Genesis
 from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover, Member
@@ -122,6 +123,15 @@ class Ledger(Prover):
         """
         self._not_closed()
         return self._append(self._machine.run(seq, time, batches))
+
+    def known(self, batch: TransactionBatch) -> list[FinalResult | None]:
+        """What became of each transaction of ``batch`` that is in the log; in the executing thread."""
+        ids = batch.ids
+        maybe = self._machine.recent.candidates(ids, batch.expiries)
+        known: list[FinalResult | None] = [None] * len(ids)
+        for position, final in zip(maybe, self.finals([ids[i] for i in maybe]), strict=True):
+            known[position] = final
+        return known
 
     def _append(self, made: Made) -> Block:
         self._log.append(made.entries)

@@ -16,8 +16,9 @@ from grootboek.errors import BadFrame, Diverged
 from grootboek.ledger.blocks import Mismatch, batch_of, difference
 from grootboek.ledger.execution import Executed, Executor, Result
 from grootboek.ledger.founding import CONDUCT, opening_row
-from grootboek.ledger.keys import block_rows
+from grootboek.ledger.keys import TRANSACTION, block_rows
 from grootboek.ledger.members import changed, present
+from grootboek.ledger.recent import Recent
 from grootboek.ledger.registry import Active
 from grootboek.ledger.store import Store
 from grootboek.types import Genesis, Millis
@@ -67,11 +68,17 @@ class Machine:
     def move(self, at: Position) -> None:
         """The state is that after this block."""
         self.at = at
+        self._executor.begin(at.time if at.height else None)
         row = present(self.store)
         self.epoch = 0 if row is None else row.number
         """Of the next block."""
         self.observers = () if row is None else row.observers
         """Who may follow, after the last block."""
+
+    @property
+    def recent(self) -> Recent:
+        """Which transactions may be in the log."""
+        return self._executor.recent
 
     def run(self, seq: int, time: Millis, batches: Sequence[TransactionBatch]) -> Made:
         """Execute an ordered value. Raises ValueError unless ``seq`` is above the last one."""
@@ -137,6 +144,7 @@ class Machine:
             named = opening_row(self._chain, opens.epoch, opens.members)
             changes = sorted([*changes, named], key=itemgetter(0))
         self.store.commit(entry.height, changes, [*done.index, *block_rows(entry, start, index)])
+        self.recent.add(entry.time, [key[len(TRANSACTION) :] for key, _ in done.index])
         entry = structs.replace(entry, state=self.store.root)
         self.at = Position(entry.height, entry.seq, entry.time, index + 1)
         if opens is not None:

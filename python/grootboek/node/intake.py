@@ -64,14 +64,15 @@ class Intake:
         """Take a request; ``done`` may be called before this returns."""
         request = Request(len(batch), done)
         candidates = []
-        known = self._ledger.finals(batch.ids)
+        ids = batch.ids
+        known = self._ledger.known(batch)
         for i, (verdict, expiry, final) in enumerate(zip(batch.verdicts, batch.expiries, known, strict=True)):
             if verdict:
                 request.settle(i, refusal(CATALOGUE[f"GB-100{verdict}"]))
             elif final is not None:
                 request.settle(i, final)
-            elif batch.ids[i] in self._waiters:
-                self._waiters[batch.ids[i]].append((request, i))
+            elif ids[i] in self._waiters:
+                self._waiters[ids[i]].append((request, i))
             elif expiry <= now:
                 request.settle(i, refusal(Expired))
             elif expiry > now + self._limits.validity_ms + self._limits.clock_bound_ms:
@@ -86,12 +87,13 @@ class Intake:
             return
         chosen = batch if len(candidates) == len(batch) else batch.select(candidates)
         refused = dict(self.pool.add(chosen))
+        ids, expiries = batch.ids, batch.expiries
         for offset, i in enumerate(candidates):
             if offset in refused:
                 request.settle(i, refusal(PoolFull))
             else:
-                self._waiters.setdefault(batch.ids[i], []).append((request, i))
-                heappush(self._expiries, (batch.expiries[i], batch.ids[i]))
+                self._waiters.setdefault(ids[i], []).append((request, i))
+                heappush(self._expiries, (expiries[i], ids[i]))
 
     def executed(self, block: Block) -> None:
         """Settle the waiting transactions of an executed block and of the time it brought."""

@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod command;
 pub mod ed25519;
+pub mod filter;
 pub mod frame;
 pub mod hash;
 pub mod log;

@@ -7,6 +7,7 @@
 #![allow(clippy::redundant_closure_for_method_calls, reason = "a method of a View lacks its lifetime")]
 
 mod convert;
+mod filter;
 mod hashing;
 mod log;
 mod proofs;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = true)]
 mod _core {
+    #[pymodule_export]
+    use super::filter::IdFilter;
     #[pymodule_export]
     use super::hashing::{command_path, command_root, digest, leaf_hashes};
     #[pymodule_export]
