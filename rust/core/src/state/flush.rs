@@ -66,7 +66,8 @@ impl Cut {
     fn batch(&self, store: &dyn Store) -> io::Result<Vec<Write>> {
         let mut batch = Vec::new();
         for (key, versions) in &self.values {
-            if let Some(row) = store.get(Table::Values, key)? {
+            let stored = if versions.fresh() { None } else { store.get(Table::Values, key)? };
+            if let Some(row) = stored {
                 let (height, value) = read_value_row(row)?;
                 batch.push(past(key, &(height, Some(value.into()))));
             }

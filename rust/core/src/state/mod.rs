@@ -238,11 +238,15 @@ impl Shared {
 
     /// Record what `height` wrote, once the tree has it.
     fn seal(&mut self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])], undo: Vec<Change>) {
-        for (key, value) in writes.iter().filter(|write| takes_effect(write, &undo)) {
-            self.values.add(key, height, *value);
+        for (key, value) in writes {
+            let before = before(key, &undo);
+            // To delete what is absent does nothing.
+            if value.is_some() || before.is_some() {
+                self.values.add(key, height, *value, before == Some(None));
+            }
         }
         for (key, value) in index {
-            self.index.add(key, height, Some(value));
+            self.index.add(key, height, Some(value), false);
         }
         let root = self.trie.root();
         self.height = height;
@@ -271,9 +275,10 @@ fn hash_writes(writes: &[Put]) -> Result<Vec<Change>, StateError> {
     if twice { Err(StateError::WrittenTwice) } else { Ok(changes) }
 }
 
-/// Whether a write does anything: to delete what is absent does not. `undo` is sorted.
-fn takes_effect((key, value): &Put, undo: &[Change]) -> bool {
-    value.is_some() || undo.binary_search_by_key(&KEY.hash(key), |change| change.key).is_ok()
+/// The value's hash before a write that has changed something, None where it was absent. `undo` is sorted.
+fn before(key: &[u8], undo: &[Change]) -> Option<Option<Hash>> {
+    let place = undo.binary_search_by_key(&KEY.hash(key), |change| change.key).ok()?;
+    Some(undo[place].value)
 }
 
 /// The state that a store holds.

@@ -22,12 +22,18 @@ pub struct Pending(BTreeMap<Bytes, Versions>);
 pub struct Versions {
     older: Vec<Version>,
     last: Version,
+    fresh: bool,
 }
 
 impl Versions {
     /// The last one.
     pub const fn last(&self) -> &Version {
         &self.last
+    }
+
+    /// Whether the store has nothing under the key, as far as is known without asking it.
+    pub const fn fresh(&self) -> bool {
+        self.fresh
     }
 
     /// All, newest first.
@@ -53,18 +59,19 @@ impl Versions {
         let mut older = self.older.clone();
         older.push(self.last.clone());
         older.truncate(older.partition_point(|(written, _)| *written <= height));
-        older.pop().map(|last| Self { older, last })
+        older.pop().map(|last| Self { older, last, fresh: self.fresh })
     }
 }
 
 impl Pending {
-    /// Add what `height` wrote, which is at least the last height added.
-    pub fn add(&mut self, key: &[u8], height: u64, value: Option<&[u8]>) {
+    /// Add what `height` wrote, which is at least the last height added; `fresh` where there was nothing
+    /// under the key before.
+    pub fn add(&mut self, key: &[u8], height: u64, value: Option<&[u8]>, fresh: bool) {
         let version = (height, value.map(Bytes::from));
         match self.0.entry(Bytes::from(key)) {
             Entry::Occupied(mut versions) => versions.get_mut().push(version),
             Entry::Vacant(slot) => {
-                slot.insert(Versions { older: Vec::new(), last: version });
+                slot.insert(Versions { older: Vec::new(), last: version, fresh });
             }
         }
     }
@@ -109,6 +116,7 @@ impl Pending {
     /// Forget the versions up to `height`.
     pub fn forget(&mut self, height: u64) {
         self.0.retain(|_, versions| {
+            versions.fresh &= versions.first_height() > height;
             versions.older.retain(|(written, _)| *written > height);
             versions.last.0 > height
         });
