@@ -63,22 +63,25 @@ impl Parcel {
 
     /// The line of an id: the first 32 bits of it, spread over all lines.
     fn place(&self, id: &Hash) -> usize {
-        let [a, b, c, d, ..] = *id;
-        let spread = u64::from(u32::from_le_bytes([a, b, c, d])) * self.lines.len() as u64;
+        let spread = u64::from(u32::from_le_bytes(part(id, 0))) * self.lines.len() as u64;
         usize::try_from(spread >> 32).expect("below the number of lines")
     }
 }
 
 /// The bits of an id in its line, each chosen by 9 bits of the id.
 fn mask(id: &Hash) -> Line {
-    let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = *id;
-    let mut choices = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let mut choices = u64::from_le_bytes(part(id, 8));
     let mut line = [0; 8];
     for _ in 0..BITS {
         line[(choices & 7) as usize] |= 1 << (choices >> 3 & 63);
         choices >>= 9;
     }
     line
+}
+
+/// Some bytes of an id.
+fn part<const N: usize>(id: &Hash, start: usize) -> [u8; N] {
+    std::array::from_fn(|i| id[start + i])
 }
 
 #[cfg(test)]

@@ -239,10 +239,11 @@ impl Shared {
     /// Record what `height` wrote, once the tree has it.
     fn seal(&mut self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])], undo: Vec<Change>) {
         for (key, value) in writes {
-            let before = before(key, &undo);
+            let changed = change_of(key, &undo);
             // To delete what is absent does nothing.
-            if value.is_some() || before.is_some() {
-                self.values.add(key, height, *value, before == Some(None));
+            if value.is_some() || changed.is_some() {
+                let fresh = changed.is_some_and(|before| before.value.is_none());
+                self.values.add(key, height, *value, fresh);
             }
         }
         for (key, value) in index {
@@ -275,10 +276,10 @@ fn hash_writes(writes: &[Put]) -> Result<Vec<Change>, StateError> {
     if twice { Err(StateError::WrittenTwice) } else { Ok(changes) }
 }
 
-/// The value's hash before a write that has changed something, None where it was absent. `undo` is sorted.
-fn before(key: &[u8], undo: &[Change]) -> Option<Option<Hash>> {
+/// What takes back the change of a key, where its write has changed something. `undo` is sorted.
+fn change_of<'a>(key: &[u8], undo: &'a [Change]) -> Option<&'a Change> {
     let place = undo.binary_search_by_key(&KEY.hash(key), |change| change.key).ok()?;
-    Some(undo[place].value)
+    undo.get(place)
 }
 
 /// The state that a store holds.
