@@ -21,7 +21,9 @@ impl IdFilter {
     fn add(&self, ids: Vec<PyBackedBytes>) -> PyResult<()> {
         let ids = ids.iter().map(|id| hash(id)).collect::<PyResult<Vec<_>>>()?;
         let mut filter = self.0.lock().expect("no panic under this lock");
-        ids.iter().for_each(|id| filter.add(id));
+        for id in &ids {
+            filter.add(id);
+        }
         Ok(())
     }
 
