@@ -19,6 +19,7 @@ __all__ = [
     "digest",
     "leaf_hashes",
     "range_paths",
+    "row_key",
     "verify",
     "verify_command",
     "verify_consistency",
@@ -67,6 +68,14 @@ def verify_consistency(
 ) -> bool:
     """RFC 9162 section 2.1.4.2. ``first`` = 0 is never consistent (an error in the caller: False)."""
 
+def row_key(prefix: bytes, parts: tuple[str | bytes | int, ...], /) -> bytes:
+    """``prefix`` followed by the parts, order-preserving and prefix-free: behind a mark, a number in 8
+    bytes big-endian, or text and bytes with their zeros escaped and their end marked.
+
+    Raises OverflowError for a number that is negative or 2**64 or more, TypeError for another type, and
+    UnicodeEncodeError.
+    """
+
 def range_paths(
     size: int, start: int, leaves: bytes, nodes: Sequence[bytes], /
 ) -> tuple[bytes, list[list[bytes]]]:
@@ -100,7 +109,7 @@ class SigningKey:
 class IdFilter:
     """Which ids were added, up to false positives: of a full filter's strangers about one in 150.
 
-    12 to 36 bits of memory for each id; it grows as it is filled.
+    12 to 60 bits of memory for each id; it grows as it is filled.
     """
 
     def __new__(cls) -> IdFilter:
@@ -183,11 +192,11 @@ class TransactionBatch:
         """
 
     def transactions(
-        self,
+        self, start: int = 0, stop: int = ..., /
     ) -> list[tuple[bytes, int, bool, tuple[bytes, ...], bytes, list[tuple[str, str, int, bytes, bytes]]]]:
-        """For each transaction (all must have verdict 0, else ValueError): id, expiry, atomic,
-        signers, its encoded HeaderEntry with type byte, and commands as (module, name, version,
-        body, encoded Command).
+        """For each transaction of the slice (all must have verdict 0, else ValueError): id, expiry,
+        atomic, signers, its encoded HeaderEntry with type byte, and commands as (module, name,
+        version, body, encoded Command).
         """
 
 @final

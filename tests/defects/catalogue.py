@@ -22,7 +22,7 @@ from grootboek.consensus.replica import Replica
 from grootboek.consensus.slots import Slot
 from grootboek.consensus.suspecting import Suspecting
 from grootboek.consensus.viewchange import ViewChanging
-from grootboek.ledger import Ledger, certificates, epochs
+from grootboek.ledger import Ledger, certificates, epochs, execution
 from grootboek.ledger.execution import _BlockRun
 from grootboek.node import engine, signers
 from grootboek.node.bodies import Bodies
@@ -228,13 +228,15 @@ def transfer_not_proven(patch: Patch) -> None:
 
 def executed_again(patch: Patch) -> None:
     """The ids in the log are not looked up."""
-    add = _BlockRun.add
+    extend = _BlockRun.extend
 
-    def amnesiac(self: _BlockRun, item: Any) -> None:
-        self._known = set()
-        add(self, item)
+    def amnesiac(self: _BlockRun, parsed: Any) -> None:
+        for item in parsed:
+            self._seen = set()
+            extend(self, [item])
 
-    patch(_BlockRun, "add", amnesiac)
+    patch(execution, "_known", lambda *_: set())
+    patch(_BlockRun, "extend", amnesiac)
     patch(Engine, "_logged", lambda _self, _batch: False)
     patch(Intake, "submit", _always_new(Intake.submit))
 
@@ -257,8 +259,8 @@ class _Blind:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def finals(self, ids: Any) -> list[None]:
-        return [None] * len(ids)
+    def known(self, batch: Any) -> list[None]:
+        return [None] * len(batch)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)

@@ -36,6 +36,8 @@ RULE_FAILED: Final = "rule-failed"
 RESERVED: Final = frozenset({APPLIED, ABORTED, BUDGET, UNKNOWN, MALFORMED, RULE_FAILED})
 """Outcomes that the ledger itself gives; a module's own reasons are others."""
 
+SLICE: Final = 64
+"""So many transactions of a batch are taken apart at a time: their parts stay in the processor's cache."""
 REASON_LENGTH: Final = 64
 _REASON: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _RULE_ERRORS: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
@@ -95,10 +97,10 @@ class Executor:
         Raises CommandFailed where this machine failed and not the command, StorageError where the
         state cannot be read.
         """
-        parsed: list[Parsed] = [item for batch in batches for item in batch.transactions()]
-        block = _BlockRun(self, height, time, start, parsed)
-        for item in parsed:
-            block.add(item)
+        block = _BlockRun(self, height, time, start)
+        for batch in batches:
+            for first in range(0, len(batch), SLICE):
+                block.extend(batch.transactions(first, first + SLICE))
         done = block.finish()
         self.register.changed(key for key, _ in done.changes)
         return done
@@ -107,61 +109,62 @@ class Executor:
 class _BlockRun:
     """One block while it is executed."""
 
-    def __init__(
-        self, executor: Executor, height: int, time: int, start: int, parsed: Sequence[Parsed]
-    ) -> None:
+    def __init__(self, executor: Executor, height: int, time: int, start: int) -> None:
         self._host = executor
         self._height = height
         self._time = time
         self._latest = time + executor.limits.validity_ms
         self._start = start
-        self._signers = executor.register.signers([key for item in parsed for key in item[3]])
-        self._known = _known(executor, start, parsed)
+        self._signers: dict[bytes, Signer] = {}
+        self._seen: set[bytes] = set()
+        """The ids of this block's transactions, and of those named in it that the log has already."""
         self._writes = BlockWrites(executor.store)
         self._unit = Unit(self._writes, executor.limits)
         self._done = Executed([], [], [], [])
 
     def finish(self) -> Executed:
         """What all of them left."""
-        self._done.changes = self._writes.changes()
-        return self._done
+        done = self._done
+        done.changes = self._writes.changes()
+        done.transactions = len(done.index)
+        done.records = len(done.entries) - done.transactions
+        return done
 
-    def add(self, item: Parsed) -> None:
-        """Run one transaction, or leave it out (protocol section "Exactly once").
+    def extend(self, parsed: Sequence[Parsed]) -> None:
+        """Run some transactions, or leave them out (protocol section "Exactly once").
 
         What is outside its validity counts as expired even where it is in the log, so that the counts
         do not depend on how long a replica remembers ids.
         """
-        identity, expiry = item[0], item[1]
-        done, known = self._done, identity in self._known
-        if self._time < expiry <= self._latest:
-            if known:
+        host, done, seen = self._host, self._done, self._seen
+        self._signers = host.register.signers([key for item in parsed for key in item[3]])
+        seen |= _known(host, self._start, parsed)
+        for item in parsed:
+            identity, expiry = item[0], item[1]
+            known = identity in seen
+            if not self._time < expiry <= self._latest:
+                done.expired += 1
+                refused = _EXPIRED if expiry <= self._time else _TOO_FAR
+                done.results.append((identity, None if known else refused))
+            elif known:
                 done.duplicates += 1
                 done.results.append((identity, None))
             else:
-                self._known.add(identity)
+                seen.add(identity)
                 self._execute(item)
-        else:
-            done.expired += 1
-            refused = _EXPIRED if expiry <= self._time else _TOO_FAR
-            done.results.append((identity, None if known else refused))
 
     def _execute(self, item: Parsed) -> None:
         identity, _, atomic, signers, header, commands = item
-        done = self._done
+        done, entries, count = self._done, self._done.entries, len(commands)
         who = tuple([self._signers[key] for key in signers])
-        index = self._start + len(done.entries)
-        outcomes = self._together(identity, who, commands) if atomic else self._each(identity, who, commands)
-        count = len(commands)
-        done.entries.append(header)
-        done.entries += [
-            RECORD_ENTRY + _encode(RecordEntry(identity, i, count, command[4], outcome, events))
-            for i, (command, (outcome, events)) in enumerate(zip(commands, outcomes, strict=True))
-        ]
+        outcomes = (self._together if atomic and count > 1 else self._each)(identity, who, commands)
+        index = self._start + len(entries)
+        entries.append(header)
+        for i, (outcome, events) in enumerate(outcomes):
+            record = RecordEntry(identity, i, count, commands[i][4], outcome, events)
+            entries.append(RECORD_ENTRY + _encode(record))
         done.results.append((identity, FinalResult(index, tuple(outcomes))))
         done.index.append((TRANSACTION + identity, number(index)))
-        done.transactions += 1
-        done.records += count
 
     def _each(self, identity: bytes, who: tuple[Signer, ...], commands: Sequence[Call]) -> list[Outcome]:
         """Each command for itself."""

@@ -29,6 +29,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar, get_type_hi
 import msgspec
 from msgspec import Struct
 
+from grootboek._core import row_key
 from grootboek.errors import Rejected
 
 __all__ = ["Context", "Module", "Query", "Rejected", "Signer", "Table", "View", "command", "query"]
@@ -127,7 +128,7 @@ class Table(Generic[S]):
 
     def key(self, *parts: KeyPart) -> bytes:
         """The state key of a row, or of all rows below a prefix of the parts."""
-        return self._prefix + b"".join([_key_part(part) for part in parts])
+        return row_key(self._prefix, parts)
 
     def get(self, state: View, *key: KeyPart) -> S | None:
         """The row, or None."""
@@ -160,14 +161,6 @@ class Table(Generic[S]):
         while page := list(state.scan(self.key(*prefix), after, _PAGE)):
             yield from (self._decode(data) for _, data in page)
             after = page[-1][0]
-
-
-def _key_part(part: KeyPart) -> bytes:
-    """Order-preserving and prefix-free: a zero byte inside is escaped, the end is marked."""
-    if isinstance(part, int):
-        return b"\x01" + part.to_bytes(8, "big")
-    raw = part.encode() if isinstance(part, str) else part
-    return b"\x02" + raw.replace(b"\0", b"\0\xff") + b"\0\0"
 
 
 class Command(Struct, frozen=True):

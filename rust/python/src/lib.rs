@@ -11,6 +11,7 @@ mod filter;
 mod hashing;
 mod log;
 mod proofs;
+mod row;
 mod signatures;
 mod state;
 mod transactions;
@@ -27,6 +28,8 @@ mod _core {
     use super::log::Log;
     #[pymodule_export]
     use super::proofs::{range_paths, verify_command, verify_consistency, verify_inclusion, verify_state};
+    #[pymodule_export]
+    use super::row::row_key;
     #[pymodule_export]
     use super::signatures::{SigningKey, backend, verify, verify_many};
     #[pymodule_export]

@@ -122,14 +122,24 @@ impl TransactionBatch {
         Ok(Self::gather(py, chain, picked))
     }
 
-    fn transactions<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    #[pyo3(
+        signature = (start = Natural(0), stop = Natural(u64::MAX), /),
+        text_signature = "($self, start=0, stop=18446744073709551615, /)",
+    )]
+    fn transactions<'py>(
+        &self,
+        py: Python<'py>,
+        start: Natural,
+        stop: Natural,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let read = |judged: &Judged| {
             let admissible = judged.verdict == Verdict::Admissible;
             let data = &self.buffer[judged.start + PREFIX..judged.end];
             Some((judged.summary.filter(|_| admissible)?, Transaction::read(data).ok()?))
         };
-        let read_all = || self.judged.iter().map(read).collect::<Option<Vec<_>>>();
-        let transactions = py.detach(read_all);
+        let stop = count(stop).min(self.judged.len());
+        let wanted = &self.judged[count(start).min(stop)..stop];
+        let transactions = py.detach(|| wanted.iter().map(read).collect::<Option<Vec<_>>>());
         let transactions = transactions.ok_or_else(|| value_error("a transaction is not admissible"))?;
         transactions.iter().map(|(summary, transaction)| tuple(py, summary, transaction)).collect()
     }

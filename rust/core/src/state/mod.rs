@@ -17,6 +17,7 @@ pub use proof::verify;
 pub use trie::{Change, Trie};
 pub use view::View;
 
+use crate::filter::IdFilter;
 use crate::hash::Hash;
 use crate::store::{Disk, Memory, Store, Table, entries};
 use std::collections::BTreeMap;
@@ -86,6 +87,9 @@ pub struct State {
 /// What readers and writers share.
 struct Shared {
     trie: Trie,
+    /// The hashes of all keys that are or were in the tree. What is absent is mostly new, and this tells so
+    /// with fewer looks at memory than the tree, let alone the store.
+    seen: IdFilter,
     height: u64,
     flushed: u64,
     /// Proofs can be made for this height and those above.
@@ -107,7 +111,7 @@ impl State {
     /// An empty state in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        let shared = Shared::new(Trie::default(), 0, 0);
+        let shared = Shared::new(Trie::default(), IdFilter::default(), 0, 0);
         Self {
             shared: RwLock::new(shared),
             store: Box::new(Memory::default()),
@@ -224,9 +228,10 @@ impl State {
 }
 
 impl Shared {
-    fn new(trie: Trie, height: u64, floor: u64) -> Self {
+    fn new(trie: Trie, seen: IdFilter, height: u64, floor: u64) -> Self {
         Self {
             trie,
+            seen,
             height,
             flushed: height,
             floor,
@@ -242,8 +247,11 @@ impl Shared {
             let changed = change_of(key, &undo);
             // To delete what is absent does nothing.
             if value.is_some() || changed.is_some() {
-                let fresh = changed.is_some_and(|before| before.value.is_none());
-                self.values.add(key, height, *value, fresh);
+                let fresh = changed.filter(|before| before.value.is_none());
+                if let Some(change) = fresh {
+                    self.seen.add(&change.key);
+                }
+                self.values.add(key, height, *value, fresh.is_some());
             }
         }
         for (key, value) in index {
@@ -286,15 +294,17 @@ fn change_of<'a>(key: &[u8], undo: &'a [Change]) -> Option<&'a Change> {
 fn restore(store: &dyn Store) -> io::Result<Shared> {
     const AT_ONCE: usize = 1 << 16;
     let Some(applied) = store.get(Table::Meta, record::APPLIED)? else {
-        return Ok(Shared::new(Trie::default(), 0, 0));
+        return Ok(Shared::new(Trie::default(), IdFilter::default(), 0, 0));
     };
     let (height, root) = record::read_applied_row(&applied)?;
-    let mut trie = Trie::default();
+    let (mut trie, mut seen) = (Trie::default(), IdFilter::default());
     let mut changes = Vec::new();
     for entry in entries(store, Table::Values, &[], Bound::Unbounded) {
         let (key, row) = entry?;
         let (_, value) = record::read_value_row(row)?;
-        changes.push(Change { key: KEY.hash(&key), value: Some(VALUE.hash(&value)) });
+        let key = KEY.hash(&key);
+        seen.add(&key);
+        changes.push(Change { key, value: Some(VALUE.hash(&value)) });
         if changes.len() == AT_ONCE {
             apply_unsorted(&mut trie, &mut changes);
         }
@@ -305,7 +315,7 @@ fn restore(store: &dyn Store) -> io::Result<Shared> {
     }
     let oldest = store.page(Table::Undo, &[], Bound::Unbounded, 1)?.pop();
     let floor = oldest.map(|(key, _)| record::read_height(&key, "undo")).transpose()?;
-    Ok(Shared::new(trie, height, floor.map_or(height, |oldest| oldest.saturating_sub(1))))
+    Ok(Shared::new(trie, seen, height, floor.map_or(height, |oldest| oldest.saturating_sub(1))))
 }
 
 fn apply_unsorted(trie: &mut Trie, changes: &mut Vec<Change>) {

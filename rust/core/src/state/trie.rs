@@ -172,20 +172,6 @@ impl Trie {
         self.leaves.get(slot)
     }
 
-    /// Whether there is a value for the key with this hash.
-    #[must_use]
-    pub fn contains(&self, key: &Hash) -> bool {
-        let (mut link, mut depth) = (self.root, 0);
-        loop {
-            match link.target() {
-                Target::Empty => return false,
-                Target::Leaf(slot) => return key_of(self.leaves.get(slot)) == key,
-                Target::Node(slot) => link = self.nodes.get(slot).children[side(key, depth)],
-            }
-            depth += 1;
-        }
-    }
-
     /// Apply changes, sorted by key, each key once: the changes that take them back.
     pub fn apply(&mut self, changes: &[Change]) -> Vec<Change> {
         let mut work = Work::default();

@@ -63,8 +63,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Where the store fails, as for all reads.
     pub fn get(&self, key: &[u8]) -> io::Result<Value> {
-        // The tree knows what is absent, and knows it sooner than the store does.
-        if !self.shared.trie.contains(&KEY.hash(key)) {
+        if !self.shared.seen.may_contain(&KEY.hash(key)) {
             return Ok(None);
         }
         if let Some(versions) = self.shared.values.get(key) {
