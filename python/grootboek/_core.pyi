@@ -10,6 +10,7 @@ from typing import final
 __all__ = [
     "IdFilter",
     "Log",
+    "Pool",
     "SigningKey",
     "State",
     "TransactionBatch",
@@ -122,6 +123,46 @@ class IdFilter:
         """The positions, ascending, of those that may have been added: all that were are among them, and
         nothing that is no digest.
         """
+
+@final
+class Pool:
+    """Admitted transactions that are not yet in a batch, bounded in number and bytes.
+
+    Batches take one transaction of each sender in turn. A sender may hold as much as is still free: k
+    greedy ones get 1/(k+1) of the pool each and leave as much over for a new one. It knows no clock.
+    """
+
+    def __new__(cls, chain: bytes, transactions: int, size: int, /) -> Pool:
+        """Room for so many transactions, and for ``size`` bytes of them. ``chain``: the 32-byte genesis
+        digest, of the batches that it gives out.
+        """
+
+    def __len__(self) -> int:
+        """How many wait."""
+
+    def __contains__(self, key: bytes, /) -> bool:
+        """Whether the transaction with this id waits."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the waiting transactions, their frames' lengths included."""
+
+    def add(self, batch: TransactionBatch, indexes: Sequence[int], /) -> list[tuple[int, str]]:
+        """Take these transactions of a batch: the index and the reason of each that is refused. One that
+        waits here already is taken as done. Raises ValueError where one is not admissible; those before
+        it are taken.
+        """
+
+    def take(self, max_transactions: int, max_bytes: int, /) -> TransactionBatch | None:
+        """Remove and return the next batch; None where the pool is empty. The first transaction is taken
+        even where it alone is above ``max_bytes``; the batch ends at the first that does not fit.
+        """
+
+    def remove(self, ids: Sequence[bytes], /) -> None:
+        """Drop those that wait here: they are in the log, or refused for good."""
+
+    def expire(self, time: int, /) -> list[bytes]:
+        """Drop and return the ids of all whose expiry is not after ``time``, the agreed time (ms)."""
 
 @final
 class TransactionBatch:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from grootboek._core import Pool
 from grootboek.errors import CATALOGUE
 from grootboek.node.intake import Intake, Request, refusal
 from grootboek.node.judging import judge_request
-from grootboek.node.pool import Pool
 from grootboek.proofs import Final, Refused
 from grootboek.simulation.founding import known_key
 from grootboek.simulation.heap import EPOCH_MS
@@ -80,7 +80,7 @@ def test_no_answer_before_the_certificate() -> None:
 )
 def test_expiry_is_judged_at_the_door(expiry: int, code: str | None) -> None:
     cluster = Cluster(1).start()
-    intake = Intake(cluster.engine(0).ledger, Pool(Limits()), Limits())
+    intake = Intake(cluster.engine(0).ledger, Pool(cluster.genesis.chain.digest, 100, 10_000), Limits())
     batch = judge_request(signed(cluster.genesis.chain, 1, expiry=expiry).frame, cluster.genesis)
     done: list[Request] = []
     intake.submit(batch, NOW, done.append)

@@ -5,13 +5,12 @@ transactions ends as a result: refused at once, or final in the log. The request
 every result is there and a certificate covers them all.
 """
 
-from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from collections.abc import Callable
 
-from grootboek._core import TransactionBatch
+from grootboek._core import Pool, TransactionBatch
 from grootboek.errors import CATALOGUE, Expired, ExpiryTooFar, GrootboekError, PoolFull
 from grootboek.ledger import Block, Ledger
-from grootboek.node.pool import Pool
+from grootboek.node.expiries import Expiries
 from grootboek.proofs import Final, Refused
 from grootboek.types import Limits
 
@@ -54,51 +53,55 @@ class Intake:
         self._ledger = ledger
         self.pool = pool
         self._limits = limits
-        self._waiters: dict[bytes, list[tuple[Request, int]]] = {}
-        self._expiries: list[tuple[int, bytes]] = []
-        """A heap of what waits: a block that came by transfer does not say what it left out."""
+        self._waiters: dict[bytes, tuple[tuple[Request, int], ...]] = {}
+        """By id, the requests that wait for it, and at which position of each."""
+        self._expiries = Expiries()
+        """Of what waits: a block that came by transfer does not say what it left out."""
         self._uncertified: list[Request] = []
         self._certified = ledger.certificate.size if ledger.certificate else 0
 
     def submit(self, batch: TransactionBatch, now: int, done: Callable[[Request], None]) -> None:
         """Take a request; ``done`` may be called before this returns."""
         request = Request(len(batch), done)
-        candidates = []
-        ids = batch.ids
+        self._pool(batch, self._new(batch, now, request), request)
+        self._finish(request)
+
+    def _new(self, batch: TransactionBatch, now: int, request: Request) -> list[int]:
+        """The positions of what is to be ordered; all else is settled, or waited for already."""
+        ids, latest = batch.ids, now + self._limits.validity_ms + self._limits.clock_bound_ms
         known = self._ledger.known(batch)
+        new = []
         for i, (verdict, expiry, final) in enumerate(zip(batch.verdicts, batch.expiries, known, strict=True)):
             if verdict:
                 request.settle(i, refusal(CATALOGUE[f"GB-100{verdict}"]))
             elif final is not None:
                 request.settle(i, final)
             elif ids[i] in self._waiters:
-                self._waiters[ids[i]].append((request, i))
+                self._waiters[ids[i]] += ((request, i),)
             elif expiry <= now:
                 request.settle(i, refusal(Expired))
-            elif expiry > now + self._limits.validity_ms + self._limits.clock_bound_ms:
+            elif expiry > latest:
                 request.settle(i, refusal(ExpiryTooFar))
             else:
-                candidates.append(i)
-        self._pool(batch, candidates, request)
-        self._finish(request)
+                new.append(i)
+        return new
 
-    def _pool(self, batch: TransactionBatch, candidates: Sequence[int], request: Request) -> None:
-        if not candidates:
-            return
-        chosen = batch if len(candidates) == len(batch) else batch.select(candidates)
-        refused = dict(self.pool.add(chosen))
+    def _pool(self, batch: TransactionBatch, new: list[int], request: Request) -> None:
+        refused = {i for i, _ in self.pool.add(batch, new)}
+        for i in refused:
+            request.settle(i, refusal(PoolFull))
         ids, expiries = batch.ids, batch.expiries
-        for offset, i in enumerate(candidates):
-            if offset in refused:
-                request.settle(i, refusal(PoolFull))
-            else:
-                self._waiters.setdefault(ids[i], []).append((request, i))
-                heappush(self._expiries, (expiries[i], ids[i]))
+        taken = [i for i in new if i not in refused] if refused else new
+        for i in taken:
+            identity = ids[i]
+            self._waiters[identity] = (*self._waiters.get(identity, ()), (request, i))
+        self._expiries.add([ids[i] for i in taken], [expiries[i] for i in taken], self._waiters)
 
     def executed(self, block: Block) -> None:
         """Settle the waiting transactions of an executed block and of the time it brought."""
         for identity, result in block.results:
-            self._settle(identity, result)
+            if identity in self._waiters:
+                self._settle(identity, result)
         self.pool.remove([identity for identity, _ in block.results])
         self._passed(block.entry.time)
 
@@ -118,8 +121,8 @@ class Intake:
     def _passed(self, time: int) -> None:
         """What has expired by the agreed time and has no entry never will."""
         self.pool.expire(time)
-        while self._expiries and self._expiries[0][0] <= time:
-            self._settle(heappop(self._expiries)[1], None)
+        for identity in self._expiries.due(time):
+            self._settle(identity, None)
 
     def _settle(self, identity: bytes, result: Final | Refused | None) -> None:
         for request, position in self._waiters.pop(identity, ()):
@@ -144,10 +147,8 @@ class Intake:
 
     def cut(self, *, prompt: bool) -> TransactionBatch | None:
         """The next batch to disseminate: whatever waits where ``prompt``, else only a full one."""
-        full = (
-            self.pool.bytes >= self._limits.batch_bytes or len(self.pool) >= self._limits.batch_transactions
-        )
-        if not full and not (prompt and len(self.pool)):
+        full = self.pool.size >= self._limits.batch_bytes or len(self.pool) >= self._limits.batch_transactions
+        if not full and not (prompt and self.pool):
             return None
         return self.pool.take(self._limits.batch_transactions, self._limits.batch_bytes)
 

@@ -72,7 +72,7 @@ class NodeMetrics(Collector):
             ("in_flight", "Proposals that are not executed.", replica.in_flight),
             ("pending_batches", "Batches that no proposal names.", len(replica.backlog)),
             ("pool_transactions", "Transactions that wait for a batch.", len(engine.intake.pool)),
-            ("pool_bytes", "Their bytes.", engine.intake.pool.bytes),
+            ("pool_bytes", "Their bytes.", engine.intake.pool.size),
             ("held_bodies", "Batch bodies in memory.", len(engine.bodies)),
             ("journal_bytes", "The journal's size on disk.", engine.journal.size),
             ("evidence", "Pairs of signatures that convict a replica.", len(engine.testimony.evidence)),

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from grootboek._core import TransactionBatch
+from grootboek._core import Pool, TransactionBatch
 from grootboek.consensus import (
     Config,
     Event,
@@ -24,7 +24,6 @@ from grootboek.node.intake import Intake, Request
 from grootboek.node.journal import Journal
 from grootboek.node.journalled import Held, body_record, loss
 from grootboek.node.outbox import Outbox
-from grootboek.node.pool import Pool
 from grootboek.node.signers import Keys, Signers
 from grootboek.node.testimony import Testimony
 from grootboek.proofs import Answer
@@ -85,7 +84,9 @@ class Parts:
         self._verify = verify
         self._enter(me, keys)
         self.bodies = Bodies(genesis.limits.pool_bytes, genesis.limits.pool_transactions)
-        self.intake = Intake(ledger, Pool(genesis.limits), genesis.limits)
+        limits = genesis.limits
+        pool = Pool(genesis.chain.digest, limits.pool_transactions, limits.pool_bytes)
+        self.intake = Intake(ledger, pool, limits)
         self.catchup = CatchUp(ledger, me, self.epoch.quorum.n)
         self.reachable: set[int] = set()
         """The peers that are connected."""

@@ -14,6 +14,7 @@ pub mod hash;
 pub mod log;
 pub mod merkle;
 mod msgpack;
+pub mod pool;
 pub mod row;
 pub mod state;
 pub mod store;

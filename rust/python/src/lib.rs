@@ -10,6 +10,7 @@ mod convert;
 mod filter;
 mod hashing;
 mod log;
+mod pool;
 mod proofs;
 mod row;
 mod signatures;
@@ -26,6 +27,8 @@ mod _core {
     use super::hashing::{command_path, command_root, digest, leaf_hashes};
     #[pymodule_export]
     use super::log::Log;
+    #[pymodule_export]
+    use super::pool::Pool;
     #[pymodule_export]
     use super::proofs::{range_paths, verify_command, verify_consistency, verify_inclusion, verify_state};
     #[pymodule_export]

@@ -146,7 +146,13 @@ impl TransactionBatch {
 }
 
 impl TransactionBatch {
-    fn of(buffer: PyBackedBytes, chain: Hash, judged: Vec<Judged>) -> Self {
+    /// The frame and summary of an admissible transaction.
+    pub fn admissible(&self, index: usize) -> Option<(&[u8], Summary)> {
+        let judged = self.judged.get(index).filter(|judged| judged.verdict == Verdict::Admissible)?;
+        Some((&self.buffer[judged.start..judged.end], judged.summary?))
+    }
+
+    pub fn of(buffer: PyBackedBytes, chain: Hash, judged: Vec<Judged>) -> Self {
         Self { buffer, chain, judged, digest: OnceLock::new() }
     }
 
