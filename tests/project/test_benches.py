@@ -67,7 +67,7 @@ def test_each_bench_measures_through_the_guard(path: Path) -> None:
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.name)
 def test_each_file_is_the_group_that_its_name_says(path: Path) -> None:
     layer = path.stem.removeprefix("test_")
-    assert f'pytestmark = pytest.mark.benchmark(group="{layer}")' in path.read_text(encoding="utf-8")
+    assert f'\npytestmark = pytest.mark.benchmark(group="{layer}"' in path.read_text(encoding="utf-8")
 
 
 def test_each_layer_has_benches() -> None:
