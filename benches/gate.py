@@ -79,6 +79,12 @@ def slower(before: Mapping[str, Result], now: Mapping[str, Result], percent: flo
     return [name for name in now if name in before and now[name].median > limit * before[name].median]
 
 
+def gone(last: Mapping[str, Result], now: Mapping[str, Result]) -> list[str]:
+    """What the last run had of the files that were measured now, and this one has not."""
+    files = {name.partition("::")[0] for name in now}
+    return [name for name in last if name not in now and name.partition("::")[0] in files]
+
+
 class Store:
     """The stored runs of this machine, oldest first."""
 
@@ -185,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _judge(store: Store, before: Mapping[str, Result], run: Run, percent: float) -> int:
     now = results(run)
     _say(table(before, now) + "\n")
-    for name in sorted(store.last().keys() - now.keys()):
+    for name in gone(store.last(), now):
         _say(f"not measured any more: {name}")
     regressed = slower(before, now, percent)
     for name in regressed:

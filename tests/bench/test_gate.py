@@ -119,11 +119,14 @@ def test_the_share_can_be_chosen(tmp_path: Path, runs: Runs) -> None:
 
 
 def test_benches_come_and_go(tmp_path: Path, runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
-    runs.judge(tmp_path, {"a": 1.0, "b": 1.0})
-    assert runs.judge(tmp_path, {"b": 1.0, "c": 9.0}) == 0
-    assert "not measured any more: a" in capsys.readouterr().out
-    slow = {"a": 2.0}
-    assert runs.judge(tmp_path, slow | {"c": 9.0}, slow, slow) == 1, "its last result counts, whenever it was"
+    runs.judge(tmp_path, {"f::a": 1.0, "f::b": 1.0, "g::d": 1.0})
+    assert runs.judge(tmp_path, {"f::b": 1.0, "f::c": 9.0}) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measured")]
+    assert said == ["not measured any more: f::a"], "g was not asked for"
+    slow = {"f::a": 2.0}
+    assert runs.judge(tmp_path, slow | {"f::c": 9.0}, slow, slow) == 1, (
+        "its last result counts, whenever it was"
+    )
 
 
 def test_another_machine_begins_anew(
