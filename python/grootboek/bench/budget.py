@@ -33,7 +33,7 @@ __all__ = ["Budget", "Stage", "measure"]
 
 KEYS = 1_000
 """Different signers."""
-WARM_UP = 4
+WARM_UP = 2
 """Rounds that are not counted."""
 VOTE = Envelope(Signed(0, wire.encode(Commit(view=1, seq=1_000, digest=bytes(32))), bytes(64)))
 """As large as most messages of the protocol."""
@@ -56,7 +56,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
     replicas: int
     batch: int
-    """Transactions in a round: what is under way at one replica."""
+    """Transactions in a round: what is under way at any time."""
     request: int
     """Transactions in one request of a client."""
     transactions_per_block: float
@@ -75,7 +75,7 @@ class Budget(Struct, frozen=True, kw_only=True):
         return replace(self, cluster_us_per_tx=cluster_us_per_tx, not_accounted_us_per_tx=rest)
 
 
-def measure(replicas: int = 4, batch: int = 1_000, request: int = 250, rounds: int = 8) -> Budget:
+def measure(replicas: int = 4, batch: int = 4_000, request: int = 250, rounds: int = 4) -> Budget:
     """Measure all stages in a temporary folder, in ``rounds`` rounds of ``batch`` transactions.
 
     Raises ConfigError for fewer than two replicas, or where ``batch`` is not made of whole requests.
@@ -122,9 +122,9 @@ class _Measurement:
 
     @staticmethod
     def _order(rehearsal: Rehearsal, turns: Sequence[Sequence[Request]]) -> Answer:
-        """Each turn at another replica; the answer to the last request."""
-        for number, turn in enumerate(turns):
-            answers = rehearsal.order([request.body for request in turn], number)
+        """The answer to the last request."""
+        for turn in turns:
+            answers = rehearsal.order([request.body for request in turn])
         return answers[-1]
 
     def judging(self) -> list[Stage]:
@@ -147,12 +147,15 @@ class _Measurement:
 
     def network(self) -> list[Stage]:
         """What they sent to one another."""
-        body = b"".join(request.body for request in self._turns[-1])
+        times = self._batches / self._rounds
+        size = sum(len(request.body) for request in self._turns[-1]) * (len(self._keys) - 1) / times
         with Link(self._genesis, self._keys[:2]) as link:
-            batch_us, vote_us = link.frame_us(Batch(body), Lane.BATCH), link.frame_us(VOTE, Lane.VOTE)
-        peers = len(self._keys) - 1
+            batch_us, vote_us = (
+                link.frame_us(Batch(bytes(round(size))), Lane.BATCH),
+                link.frame_us(VOTE, Lane.VOTE),
+            )
         return [
-            self._stage("batches over TLS", batch_us, peers),
+            self._stage("batches over TLS", batch_us, times),
             self._stage("votes over TLS", vote_us, self._votes / self._rounds),
         ]
 

@@ -3,6 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from grootboek._core import State
@@ -51,18 +53,21 @@ class Rehearsal:
         """Of the ledger."""
         return self._engines[0].ledger.height
 
-    def order(self, bodies: Sequence[bytes], turn: int) -> list[Answer]:
-        """Submit requests to the replica whose turn it is; all agree, execute and become durable."""
-        engine = self._engines[turn % len(self._engines)]
-        settled: list[Request] = []
-        for body in bodies:
+    def order(self, bodies: Sequence[bytes]) -> list[Answer]:
+        """Submit each request to another replica; all agree, execute and become durable.
+
+        Raises BenchFailed where a request stays unanswered.
+        """
+        settled: list[tuple[Engine, Request]] = []
+        for engine, body in zip(cycle(self._engines), bodies, strict=False):
             with self._stages.stage(JUDGED):
                 batch = judge_request(body, self._genesis)
-            self._leave(engine.me, engine.submit(batch, _now(), settled.append))
+            done = partial(_settle, settled, engine)
+            self._leave(engine.me, engine.submit(batch, _now(), done))
         self._deliver()
         if len(settled) != len(bodies):
             raise BenchFailed(f"{len(settled)} of {len(bodies)} requests were answered")
-        answers = [engine.answer(request) for request in settled]
+        answers = [engine.answer(request) for engine, request in settled]
         for me in range(len(self._engines)):
             self._make_durable(me)
         self._deliver()
@@ -113,6 +118,10 @@ def _engine(genesis: Genesis, keys: ReplicaKeys, folder: Path) -> Engine:
     seats = Seats([keys])
     me, signing = seats.seat(ledger.epochs.last)
     return Engine(genesis, me, signing, ledger, journal, held, seats.seat)
+
+
+def _settle(settled: list[tuple[Engine, Request]], engine: Engine, request: Request) -> None:
+    settled.append((engine, request))
 
 
 def _now() -> int:

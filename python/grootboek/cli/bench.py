@@ -100,9 +100,9 @@ def _text(value: object) -> str:
 def budget(
     *,
     replicas: Annotated[int, Parameter(help="Replicas, all in this process.")] = 4,
-    batch: Annotated[int, Parameter(help="Transactions in a round, all submitted to one replica.")] = 1_000,
+    batch: Annotated[int, Parameter(help="Transactions in a round: under way at once.")] = 4_000,
     request: Annotated[int, Parameter(help="Transactions in one request.")] = 250,
-    rounds: Annotated[int, Parameter(help="Measured rounds.")] = 8,
+    rounds: Annotated[int, Parameter(help="Measured rounds.")] = 4,
     beside: Annotated[bool, Parameter(name="--cluster", help="Run a cluster, too, and compare.")] = False,
     json: Json = False,
 ) -> Outcome:
