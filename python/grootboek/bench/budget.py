@@ -5,9 +5,11 @@ Three things are measured, each by the node's own code in this process: the repl
 replicas' network (``sockets``). How often a stage happens is counted where the replicas are rehearsed.
 """
 
+import gc
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +25,7 @@ from grootboek.bench.stages import WATCHED, Stages
 from grootboek.errors import ConfigError
 from grootboek.modules.records import Records
 from grootboek.network import Lane
+from grootboek.node.daemon import GARBAGE_OBJECTS
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.localnet import free_ports
 from grootboek.proofs import Answer
@@ -115,7 +118,8 @@ class _Measurement:
             self._stages.clear()
             rehearsal.sent.clear()
             before = rehearsal.height
-            self._answer = self._order(rehearsal, self._turns[WARM_UP:])
+            with _garbage_as_in_the_daemon():
+                self._answer = self._order(rehearsal, self._turns[WARM_UP:])
             self.blocks = rehearsal.height - before
         self._batches = rehearsal.sent.pop(Batch)
         self._votes = rehearsal.sent.total()
@@ -173,6 +177,20 @@ class _Measurement:
     def _stage(self, name: str, once_us: float, times: float) -> Stage:
         each = once_us / self._batch
         return Stage(name, each, times, each * times)
+
+
+@contextmanager
+def _garbage_as_in_the_daemon() -> Iterator[None]:
+    """Garbage is looked for as rarely as in a replica's process."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _found(keys: Sequence[ReplicaKeys]) -> Genesis:

@@ -106,7 +106,10 @@ def budget(
     beside: Annotated[bool, Parameter(name="--cluster", help="Run a cluster, too, and compare.")] = False,
     json: Json = False,
 ) -> Outcome:
-    """Account for the CPU time of one transaction, stage by stage, summed over the replicas."""
+    """Account for the CPU time of one transaction, stage by stage, summed over the replicas.
+
+    Exit code 1, and the cluster's own report, where its transactions failed.
+    """
     from grootboek.bench.budget import measure
     from grootboek.bench.report import Report
     from grootboek.node import logs
@@ -114,11 +117,13 @@ def budget(
     logs.configure(level="warning")
     talk(f"measuring {replicas} replicas without a network, the API and a link")
     found = measure(replicas, batch, request, rounds)
-    if beside:
-        measured = cluster(replicas=replicas, seconds=BESIDE_SECONDS).value
-        assert isinstance(measured, Report)  # noqa: S101  # what the command above returns
-        found = found.beside(measured.cpu_us_per_tx)
-    return Outcome(found, lambda: _account(found))
+    if not beside:
+        return Outcome(found, lambda: _account(found))
+    measured = cluster(replicas=replicas, window=batch, seconds=BESIDE_SECONDS)
+    if not isinstance(measured.value, Report) or measured.exit is not Exit.OK:
+        return measured
+    compared = found.beside(measured.value.cpu_us_per_tx)
+    return Outcome(compared, lambda: _account(compared))
 
 
 def _account(found: "Budget") -> "RenderableType":
