@@ -29,9 +29,11 @@ check: environment
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	$(BIN)/pytest --quiet tests/project
 
+# A bench fails whose median is more than FAIL per cent above the newest one that is stored for this machine.
+FAIL := 25
+
 bench: environment
-	@$(BIN)/python -m benches.host
-	$(BIN)/pytest benches --benchmark-only --benchmark-columns=median,iqr,ops,rounds --benchmark-sort=fullname
+	@$(BIN)/python -m benches.gate --fail $(FAIL) --store .benchmarks benches
 
 # Every decoder of both languages, fed changed bytes. The Rust half needs a nightly toolchain and cargo-fuzz.
 SECONDS := 60

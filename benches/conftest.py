@@ -1,84 +1,55 @@
-"""What the benchmarks share: signed transactions, and a fixture that really runs coroutines.
-
-``benchmark(async_function)`` would time the making of a coroutine and pass. ``measure`` runs it on a
-loop, and fails where a plain function returns something to await.
-"""
+"""What the benches share as fixtures: how to measure, and a batch as it travels."""
 
 import asyncio
-import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import uvloop
+from msgspec.structs import asdict
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from grootboek import wire
-from grootboek._core import SigningKey, command_root
-from grootboek.types import Chain
+from benches.ledgers import BATCH, BenchLedger, anchors
+from benches.measuring import Measure
+from grootboek.bench.host import host
+from grootboek.ledger import Module
+from grootboek.modules.records import Records
 
-Measure = Callable[[Callable[[], object]], None]
-
-CHAIN = Chain(name="bench.example", digest=bytes(range(32)))
-BATCH = 1_000
-KEYS = [SigningKey(number.to_bytes(32, "big")) for number in range(1, BATCH + 1)]
-EXPIRY = 1_800_000_000_000
+NewLedger = Callable[..., BenchLedger]
 
 
-class CoroutineTimedError(AssertionError):
-    """A benchmark would have timed the making of a coroutine instead of its work."""
-
-
-def transaction(number: int) -> bytes:
-    """A framed transaction of about 250 bytes, from one of a thousand keys."""
-    key = KEYS[number % len(KEYS)]
-    body = wire.encode((f"bench/{number:08}", number.to_bytes(32, "big"), b""))
-    command = wire.encode(
-        wire.Command(module="records", name="Anchor", version=1, body=body, salt=number.to_bytes(16, "big"))
-    )
-    header = wire.encode(
-        wire.Header(
-            chain=CHAIN.id,
-            signers=(key.public,),
-            nonce=number,
-            expiry=EXPIRY,
-            atomic=True,
-            count=1,
-            root=command_root([command]),
-        )
-    )
-    signature = key.sign(wire.transaction_bytes(CHAIN, header))
-    raw = wire.encode(wire.Transaction(header=header, signatures=(signature,), commands=(command,)))
-    return len(raw).to_bytes(4, "big") + raw
-
-
-@pytest.fixture(scope="session")
-def batch() -> bytes:
-    """A batch of a thousand transactions, as it travels."""
-    return b"".join(transaction(number) for number in range(BATCH))
+def pytest_benchmark_generate_machine_info() -> dict[str, object]:
+    """The machine and the signature backend, as ``grootboek bench`` reports them."""
+    return asdict(host())
 
 
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
-    """An event loop that lives as long as the benchmark."""
-    with asyncio.Runner() as one:
+    """An event loop like the daemon's, that lives as long as the bench."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as one:
         yield one
 
 
 @pytest.fixture
 def measure(benchmark: BenchmarkFixture, runner: asyncio.Runner) -> Measure:
-    """Times a function, or a coroutine function on the benchmark's loop."""
-    return lambda function: benchmark(as_plain(function, runner.get_loop()))
+    """Times functions and coroutine functions."""
+    return Measure(benchmark, runner.get_loop())
 
 
-def as_plain(function: Callable[[], object], loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
-    """``function``, or what runs it to its end where it is a coroutine function.
+@pytest.fixture
+def new_ledger(tmp_path: Path) -> NewLedger:
+    """Makes ledgers, each in a folder of its own."""
+    made = 0
 
-    Raises CoroutineTimedError where a plain function returns something to await.
-    """
-    if inspect.iscoroutinefunction(function):
-        return lambda: loop.run_until_complete(function())
-    result = function()
-    if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        raise CoroutineTimedError
-    return function
+    def make(*modules: type[Module]) -> BenchLedger:
+        nonlocal made
+        made += 1
+        return BenchLedger(tmp_path / f"ledger-{made}", *(modules or (Records,)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def batch() -> bytes:
+    """A batch of a thousand transactions, as it travels."""
+    return b"".join(one.frame for one in anchors(range(BATCH)))

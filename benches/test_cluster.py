@@ -1,16 +1,20 @@
 """Four replicas in one process, over real TLS: what a test that uses them waits for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
 
-from benches.conftest import Measure
+from benches.ledgers import BATCH
+from benches.measuring import Measure
 from grootboek.client import AsyncClient
 from grootboek.modules.records import Anchor, Records
 from grootboek.testing import network
+
+pytestmark = pytest.mark.benchmark(group="cluster", timer=time.perf_counter)
 
 NUMBERS = count()
 
@@ -45,12 +49,12 @@ def test_one_transaction_to_its_verified_receipt(measure: Measure, client: Async
     async def once() -> None:
         (await client.submit(document())).require()
 
-    measure(once)
+    measure(once, of="transactions")
 
 
 def test_a_thousand_transactions_to_their_verified_receipts(measure: Measure, client: AsyncClient) -> None:
     async def once() -> None:
-        results = client.submit_many(document() for _ in range(1_000))
+        results = client.submit_many(document() for _ in range(BATCH))
         assert all([not isinstance(result, Exception) and result.applied async for result in results])
 
-    measure(once)
+    measure(once, items=BATCH, of="transactions")

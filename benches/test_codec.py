@@ -1,8 +1,13 @@
 """Encoding and decoding of what travels: votes, batches, transactions, certificates."""
 
-from benches.conftest import CHAIN, Measure
+import pytest
+
+from benches.ledgers import CHAIN
+from benches.measuring import Measure
 from grootboek import wire
 from grootboek._core import SigningKey
+
+pytestmark = pytest.mark.benchmark(group="codec")
 
 KEY = SigningKey(bytes(32))
 VOTE = wire.encode(wire.Prepare(view=3, seq=1_000, digest=bytes(32)))

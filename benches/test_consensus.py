@@ -5,7 +5,8 @@ from itertools import count
 
 import pytest
 
-from benches.conftest import CHAIN, Measure
+from benches.ledgers import CHAIN
+from benches.measuring import Measure
 from grootboek import wire
 from grootboek._core import SigningKey, digest, verify_many
 from grootboek.consensus import (
@@ -24,6 +25,8 @@ from grootboek.consensus import (
     Submitted,
 )
 from grootboek.types import Limits
+
+pytestmark = pytest.mark.benchmark(group="consensus")
 
 NOW = 1_700_000_000_000
 DECISIONS = 200
@@ -122,7 +125,7 @@ class Cluster:
 def test_decisions(measure: Measure, n: int, *, check: bool) -> None:
     cluster = Cluster(n, check=check)
     numbers = count()
-    measure(lambda: cluster.decide(digest(b"batch %d" % next(numbers))))
+    measure(lambda: cluster.decide(digest(b"batch %d" % next(numbers))), of="decisions")
     assert {member.blocks for member in cluster.members} == {next(numbers)}
 
 
@@ -149,4 +152,4 @@ def test_core_alone(measure: Measure, me: int) -> None:
         return replica.executed
 
     assert again() == DECISIONS
-    measure(again)
+    measure(again, items=DECISIONS, of="decisions")

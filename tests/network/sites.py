@@ -92,5 +92,13 @@ class Site:
         await mesh.start()
         return mesh
 
+    async def all_connected(self) -> list[Mesh]:
+        """Start all, and wait until each is connected to each."""
+        meshes = [await self.start(i) for i in range(len(self.keys))]
+        others = len(meshes) - 1
+        for inbox in self.inboxes:
+            await inbox.until(lambda inbox=inbox: len(inbox.connected) == others)  # type: ignore[misc]  # bound now
+        return meshes
+
     async def close(self) -> None:
         await asyncio.gather(*(mesh.close() for mesh in self.meshes))

@@ -22,17 +22,9 @@ def vote(number: int) -> Status:
     return Status(view=number, active=True, executed=0, stable=None)
 
 
-async def all_connected(site: Site) -> list[Mesh]:
-    meshes = [await site.start(i) for i in range(len(site.keys))]
-    others = len(meshes) - 1
-    for inbox in site.inboxes:
-        await inbox.until(lambda inbox=inbox: len(inbox.connected) == others)  # type: ignore[misc]  # bound now
-    return meshes
-
-
 async def test_four_replicas_connect_in_pairs(new_site: NewSite) -> None:
     site = new_site(4)
-    meshes = await all_connected(site)
+    meshes = await site.all_connected()
     for i, mesh in enumerate(meshes):
         assert mesh.peers == [peer for peer in range(4) if peer != i]
         assert sum(counters.connections for counters in mesh.counters) == 3
@@ -40,7 +32,7 @@ async def test_four_replicas_connect_in_pairs(new_site: NewSite) -> None:
 
 async def test_frames_arrive_in_order_with_their_sender(new_site: NewSite) -> None:
     site = new_site(3)
-    meshes = await all_connected(site)
+    meshes = await site.all_connected()
     for number in range(200):
         meshes[0].send(2, vote(number), Lane.VOTE)
     meshes[1].broadcast(Batch(BODY), Lane.BATCH)
@@ -53,7 +45,7 @@ async def test_frames_arrive_in_order_with_their_sender(new_site: NewSite) -> No
 
 async def test_counters_of_a_connection(new_site: NewSite) -> None:
     site = new_site(2)
-    meshes = await all_connected(site)
+    meshes = await site.all_connected()
     before = meshes[1].counters[0].bytes_received
     for number in range(10):
         meshes[0].send(1, vote(number), Lane.VOTE)
@@ -76,7 +68,7 @@ async def test_what_is_sent_to_nobody_is_counted(new_site: NewSite) -> None:
 
 async def test_a_restarted_replica_is_found_again(new_site: NewSite) -> None:
     site = new_site(3)
-    meshes = await all_connected(site)
+    meshes = await site.all_connected()
     for turn in range(3):
         await meshes[0].close()
         for i in (1, 2):
@@ -221,7 +213,7 @@ async def test_an_error_of_the_receiver_closes_the_connection_and_no_more(
 
 async def test_close_lets_the_last_frames_leave(new_site: NewSite) -> None:
     site = new_site(2)
-    meshes = await all_connected(site)
+    meshes = await site.all_connected()
     meshes[0].send(1, Batch(BODY), Lane.BATCH)
     meshes[0].send(1, vote(1), Lane.VOTE)
     await meshes[0].close()
@@ -254,7 +246,7 @@ async def test_a_transport_key_that_is_not_the_certificates_is_refused(new_site:
 def test_the_mesh_runs_on_uvloop_too() -> None:
     async def scenario() -> None:
         site = Site(4, Limits())
-        meshes = await all_connected(site)
+        meshes = await site.all_connected()
         meshes[0].broadcast(Batch(BODY), Lane.BATCH)
         meshes[0].broadcast(vote(1), Lane.VOTE)
         for inbox in site.inboxes[1:]:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benches.conftest import CoroutineTimedError, as_plain
+from benches.measuring import CoroutineTimedError, as_plain
 
 BENCHES = sorted((Path(__file__).parents[2] / "benches").glob("test_*.py"))
+LAYERS = {
+    *("core", "codec", "state", "log", "ledger", "modules", "consensus", "network"),
+    *("api", "client", "cluster", "simulation"),
+}
 
 
 async def work() -> int:
@@ -19,6 +23,15 @@ async def work() -> int:
 def test_a_coroutine_function_is_run_to_its_end() -> None:
     with asyncio.Runner() as runner:
         assert as_plain(work, runner.get_loop())() == 7
+
+
+async def twice(number: int) -> int:
+    return 2 * number + await work()
+
+
+def test_a_coroutine_function_is_given_what_was_prepared_for_it() -> None:
+    with asyncio.Runner() as runner:
+        assert as_plain(twice, runner.get_loop(), 1)(10) == 27
 
 
 def make() -> object:
@@ -37,9 +50,10 @@ def test_a_plain_function_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.name)
 def test_each_bench_measures_through_the_guard(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     tests = [
         node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
     assert tests
@@ -50,5 +64,11 @@ def test_each_bench_measures_through_the_guard(path: Path) -> None:
         assert "benchmark" not in arguments, test.name
 
 
-def test_the_promised_benches_are_there() -> None:
-    assert {path.stem for path in BENCHES} >= {"test_core", "test_codec", "test_consensus", "test_cluster"}
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.name)
+def test_each_file_is_the_group_that_its_name_says(path: Path) -> None:
+    layer = path.stem.removeprefix("test_")
+    assert f'\npytestmark = pytest.mark.benchmark(group="{layer}"' in path.read_text(encoding="utf-8")
+
+
+def test_each_layer_has_benches() -> None:
+    assert {path.stem.removeprefix("test_") for path in BENCHES} == LAYERS
