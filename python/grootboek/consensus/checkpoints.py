@@ -66,7 +66,9 @@ class Checkpoints:
         if size <= self.size:
             return False
         self.stable, self.size = certificate, size
-        self._ballots = {at: ballot for at, ballot in self._ballots.items() if at > size}
+        for at in list(self._ballots):
+            if at <= size:
+                del self._ballots[at]
         return True
 
     def ahead(self, size: int) -> int:

@@ -70,6 +70,7 @@ class Core:
         "assigned",
         "backlog",
         "base",
+        "calm",
         "certificates",
         "certified_seq",
         "checkpoints",
@@ -82,12 +83,12 @@ class Core:
         "early",
         "executed",
         "executing",
-        "failures",
         "high",
         "known",
         "low",
         "now",
         "pace",
+        "patience",
         "peers",
         "primary",
         "quorum",
@@ -146,8 +147,10 @@ class Core:
         self.checkpoints = Checkpoints(self.quorum.quorum, config.limits.window)
         self.early: dict[tuple[int, type, int], tuple[Prepare | Commit | PrePrepare, Signed]] = {}
         """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
-        self.failures = 0
-        """Views that failed since the last progress: the exponent of the back-off."""
+        self.calm = min(config.limits.view_timer_ms, config.limits.view_timer_cap_ms)
+        """The patience with a view after progress, in milliseconds."""
+        self.patience = self.calm
+        """How long a view may go without progress, in milliseconds: doubled for each that failed, capped."""
         self.room = config.limits.block_batches
         """How many batches a proposal of ours names at most: what is too large for the time that a view
         has must not be proposed again in the next one.
@@ -176,11 +179,6 @@ class Core:
     def stable(self) -> Certificate | None:
         """The last stable checkpoint known, of this replica's own log or ahead of it."""
         return self.checkpoints.stable
-
-    @property
-    def in_flight(self) -> int:
-        """How many proposals of this view are not executed."""
-        return max(0, self.top - self.executed)
 
     @property
     def following(self) -> int:
@@ -236,10 +234,6 @@ class Core:
             slot = self.slots[seq] = Slot(seq)
         return slot
 
-    def within(self, seq: int) -> bool:
-        """Whether L < seq <= H."""
-        return self.low < seq <= self.high
-
     def digest(self, value: PrePrepare) -> bytes:
         """The value digest of a proposal, called d in the protocol."""
         return value_digest(self.config.chain, self.config.epoch, value.seq, value.time, value.batches)
@@ -269,11 +263,6 @@ class Core:
         """The driver says that it ran out."""
         self._running.discard(timer)
 
-    def patience(self) -> int:
-        """How long a view may go without progress: doubled for each that failed, capped."""
-        limits = self.config.limits
-        return min(limits.view_timer_ms << min(self.failures, 32), limits.view_timer_cap_ms)
-
     def ordering_work(self) -> bool:
         """Whether something waits for this view: to be ordered, executed, or certified.
 
@@ -302,8 +291,11 @@ class Core:
         The certificate is journalled before any vote that the moved window allows, so after a crash L
         is back where those votes need it; and everything at or below L is in the synced log.
         """
-        certificates, reached = self.certificates, min(self.stored, self.executed)
-        if not certificates or certificates[0][0] > reached:
+        certificates = self.certificates
+        if not certificates:
+            return
+        reached = min(self.stored, self.executed)
+        if certificates[0][0] > reached:
             return
         while certificates and certificates[0][0] <= reached:
             self.low, certificate = certificates.pop(0)
@@ -331,8 +323,10 @@ class Core:
 
     def forget(self) -> None:
         """Drop what lies at or below L."""
-        low, done = self.low, self.done
-        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > low}
+        low, slots, done = self.low, self.slots, self.done
+        for seq in list(slots):
+            if seq <= low:
+                del slots[seq]
         if self.early:
             self.early = {key: vote for key, vote in self.early.items() if key[2] > low}
         horizon = low - 2 * self.config.limits.window

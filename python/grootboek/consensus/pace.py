@@ -78,7 +78,8 @@ class Pace:
         """Those of them in which an open view owed something."""
         self.span = Span()
         self._past: deque[Span] = deque(maxlen=REMEMBERED_SPANS)
-        self._last: int | None = None
+        self.last: int | None = None
+        """The time of the last event."""
         self.owing = False, False
         """Until the next event: whether the view owes anything, and whether its primary owes a proposal."""
         self._entered = 0
@@ -90,7 +91,7 @@ class Pace:
 
     def tick(self, now: int) -> bool:
         """An event comes: what held since the one before it is accounted for. Whether a span is over."""
-        last, self._last = self._last, now
+        last, self.last = self.last, now
         if last is None or now <= last:
             return False
         passed = min(now - last, self._timer)

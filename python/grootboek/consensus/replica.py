@@ -77,7 +77,7 @@ class Replica(Suspecting):
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
-        over = self.pace.tick(now)
+        over = now != self.pace.last and self.pace.tick(now)
         if type(event) is Received:
             self._received(event)
         elif type(event) is Stored:
@@ -342,7 +342,7 @@ class Replica(Suspecting):
         self.follow_wishes()
         mine = self.wanted.get(self.config.me)
         if not self.active and (mine is None or mine[0].view < self.view):
-            self.start_timer(Timer.NEW_VIEW, self.patience())  # it cannot ask again for the view it waits for
+            self.start_timer(Timer.NEW_VIEW, self.patience)  # it cannot ask again for the view it waits for
         for slot in list(self.slots.values()):
             self.progress(slot)
         self.vote_waiting()
