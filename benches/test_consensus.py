@@ -16,6 +16,7 @@ from grootboek.consensus import (
     Event,
     Execute,
     Executed,
+    Heard,
     Position,
     Received,
     Replica,
@@ -53,7 +54,7 @@ class Member:
 
     def receive(self, sender: int, frame: wire.Frame) -> list[Effect]:
         if isinstance(frame, wire.Checkpoint | wire.Status):
-            return self.handle(Received(sender, frame, None))
+            return self.handle(Heard(sender, frame))
         if not isinstance(frame, wire.Envelope):
             return []
         if self._check:

@@ -91,6 +91,7 @@ class Core:
         "patience",
         "peers",
         "primary",
+        "progressed",
         "quorum",
         "room",
         "size",
@@ -98,6 +99,7 @@ class Core:
         "stored",
         "top",
         "view",
+        "window_moved",
     )
 
     def __init__(  # noqa: PLR0915  # one line for each part of the state
@@ -147,10 +149,8 @@ class Core:
         self.checkpoints = Checkpoints(self.quorum.quorum, config.limits.window)
         self.early: dict[tuple[int, type, int], tuple[Prepare | Commit | PrePrepare, Signed]] = {}
         """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
-        self.calm = min(config.limits.view_timer_ms, config.limits.view_timer_cap_ms)
-        """The patience with a view after progress, in milliseconds."""
-        self.patience = self.calm
-        """How long a view may go without progress, in milliseconds: doubled for each that failed, capped."""
+        self.patience = self.calm = min(config.limits.view_timer_ms, config.limits.view_timer_cap_ms)
+        """How long a view may go without progress, in ms: ``calm``, doubled for each that failed, capped."""
         self.room = config.limits.block_batches
         """How many batches a proposal of ours names at most: what is too large for the time that a view
         has must not be proposed again in the next one.
@@ -166,9 +166,9 @@ class Core:
         self.asked_at = -1
         """What was executed when the status timer last ran out: only a standstill is worth asking about."""
         self.due = False
-        """Whether more may follow than what the rule of an event itself does: not from a vote that
-        completes nothing, and that is most of what a replica is told.
-        """
+        """Whether more may follow than what the rule of an event itself does: not from an unneeded vote."""
+        self.progressed = self.window_moved = False
+        """Since what was due was last done: whether something was executed or certified, and L moved."""
         self._sign = sign
         self._effects: list[Effect] = []
         self._running: set[Timer] = set()
@@ -234,6 +234,13 @@ class Core:
             slot = self.slots[seq] = Slot(seq)
         return slot
 
+    def advance(self, seq: int) -> None:
+        """Everything through ``seq`` is executed."""
+        self.executed = seq
+        self.patience = self.calm
+        self.pace.moved_at = self.pace.clock
+        self.progressed = self.due = True
+
     def digest(self, value: PrePrepare) -> bytes:
         """The value digest of a proposal, called d in the protocol."""
         return value_digest(self.config.chain, self.config.epoch, value.seq, value.time, value.batches)
@@ -281,7 +288,7 @@ class Core:
             return False
         self.certified_seq = seq
         self.certificates.append((seq, certificate))
-        self.due = True
+        self.progressed = self.due = True
         self.settle()
         return True
 
@@ -291,16 +298,13 @@ class Core:
         The certificate is journalled before any vote that the moved window allows, so after a crash L
         is back where those votes need it; and everything at or below L is in the synced log.
         """
-        certificates = self.certificates
-        if not certificates:
+        certificate = None
+        while self.certificates and self.certificates[0][0] <= min(self.stored, self.executed):
+            self.low, certificate = self.certificates.pop(0)
+        if certificate is None:
             return
-        reached = min(self.stored, self.executed)
-        if certificates[0][0] > reached:
-            return
-        while certificates and certificates[0][0] <= reached:
-            self.low, certificate = certificates.pop(0)
         self.durable = certificate
-        self.due = True
+        self.window_moved = self.due = True
         self.reach()
         self._effects += (Remember(StableCheckpoint(certificate)), Release(self.low))
         self.forget()
@@ -317,16 +321,16 @@ class Core:
         """
         self.closing = seq
         self.reach()
-        self.slots = {at: slot for at, slot in self.slots.items() if at <= seq}
+        for at in [at for at in self.slots if at > seq]:
+            del self.slots[at]
         self.early = {key: vote for key, vote in self.early.items() if key[2] <= seq}
         self.top = min(self.top, seq)
 
     def forget(self) -> None:
         """Drop what lies at or below L."""
-        low, slots, done = self.low, self.slots, self.done
-        for seq in list(slots):
-            if seq <= low:
-                del slots[seq]
+        low, done = self.low, self.done
+        for seq in [seq for seq in self.slots if seq <= low]:
+            del self.slots[seq]
         if self.early:
             self.early = {key: vote for key, vote in self.early.items() if key[2] > low}
         horizon = low - 2 * self.config.limits.window

@@ -59,11 +59,11 @@ class Learning(Core):
         """Whether no NEW-VIEW of ours for the present view can be forgotten: it would be another one."""
         return self.amnesia is None or self.view > self.amnesia.view
 
-    def watch(self, *, progress: bool) -> None:
+    def watch(self) -> None:
         """Keep the progress timer running exactly while the open view owes something."""
         if not (self.active and self.ordering_work() and self.judges) or self.learning:
             self.stop_timer(_PROGRESS)
-        elif progress or _PROGRESS not in self._running:
+        elif self.progressed or _PROGRESS not in self._running:
             self.start_timer(_PROGRESS, self.patience)
 
     # --- doubt -----------------------------------------------------------------------------------

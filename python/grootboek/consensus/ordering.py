@@ -120,8 +120,8 @@ class Ordering(Learning):
     def vote_waiting(self) -> None:
         """Vote on the proposals that waited for a body, or for the window."""
         for seq in sorted(self.slots):
-            slot = self.slots.get(seq)
-            if slot is not None and (value := slot.unvoted) is not None and not self.missing(value):
+            slot = self.slots[seq]
+            if not slot.voted and slot.value is not None and not self.missing(slot.value):
                 self.vote(slot)
 
     def vote(self, slot: Slot) -> None:
@@ -166,23 +166,23 @@ class Ordering(Learning):
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
         elif signed.sender != self.primary and self.low < message.seq <= self.high and not self.learning:
-            slot = self.slot(message.seq)
+            slot = self.slots.get(message.seq) or self.slot(message.seq)
             first = slot.add_prepare(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
-            if not slot.committing:
-                self.progress(slot)
+            if not slot.committing and len(slot.prepares) + len(slot.commits) >= self.quorum.quorum - 1:
+                self.progress(slot)  # fewer votes complete nothing
 
     def on_commit(self, message: Commit, signed: Signed) -> None:
         """The sender holds a prepared certificate."""
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
         elif self.low < message.seq <= self.high and not self.learning:
-            slot = self.slot(message.seq)
+            slot = self.slots.get(message.seq) or self.slot(message.seq)
             first = slot.add_commit(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
-            if slot.decided is None:
+            if slot.decided is None and (len(slot.commits) >= self.quorum.quorum or not slot.committing):
                 self.progress(slot)
 
     def keep_early(self, message: Prepare | Commit | PrePrepare, signed: Signed) -> None:
@@ -230,16 +230,14 @@ class Ordering(Learning):
                     self.executing = value.seq
                     self.emit(Execute(value.seq, value.time, value.batches))
                 return
-            self.executed = value.seq
-            self.patience = self.calm
-            self.due = True
+            self.advance(value.seq)
 
     def on_executed(self, event: Executed) -> None:
         """The ledger has a block more: cosign it, and go on."""
         if event.seq != self.executed + 1:
             return
-        self.executed, self.size = event.seq, event.size
-        self.patience = self.calm
+        self.advance(event.seq)
+        self.size = event.size
         if self.room < self.config.limits.block_batches:
             self.room += 1
         slot = self.slots.get(event.seq)
@@ -318,8 +316,8 @@ class Ordering(Learning):
         """The log reached a certificate, by transfer or by ordering meanwhile."""
         seq = block_of(event.certificate).seq
         if event.certificate.size > self.size:
-            self.executed, self.size = seq, event.certificate.size
-            self.patience = self.calm
+            self.advance(seq)
+            self.size = event.certificate.size
             if event.closes:
                 self.close(seq)
         self.certify(seq, event.certificate)

@@ -176,7 +176,9 @@ class ViewChanging(Ordering):
             self.backlog.add(digest, known.origin)
         self.top = 0
         self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
-        self.slots = {seq: s for seq, s in self.slots.items() if s.certificate or s.decided}
-        for slot in self.slots.values():
-            slot.enter_view()
+        for seq, slot in list(self.slots.items()):
+            if slot.certificate or slot.decided:
+                slot.enter_view()
+            else:
+                del self.slots[seq]
         return stable
