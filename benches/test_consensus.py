@@ -17,6 +17,7 @@ from grootboek.consensus import (
     Event,
     Execute,
     Executed,
+    Heard,
     Position,
     Received,
     Replica,
@@ -56,7 +57,7 @@ class Member:
 
     def receive(self, sender: int, frame: wire.Frame) -> list[Effect]:
         if isinstance(frame, wire.Checkpoint | wire.Status):
-            return self.handle(Received(sender, frame, None))
+            return self.handle(Heard(sender, frame))
         if not isinstance(frame, wire.Envelope):
             return []
         if self._check:

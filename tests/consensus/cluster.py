@@ -21,6 +21,7 @@ from grootboek.consensus import (
     Execute,
     Executed,
     FetchBodies,
+    Heard,
     Persist,
     Position,
     Received,
@@ -243,7 +244,7 @@ class Member:
             signed = frame.signed
             self.handle(Received(signed.sender, decode(protocol_messages, signed.payload), signed))
         elif isinstance(frame, Checkpoint | Status | Suspect):
-            self.handle(Received(sender, frame, None))
+            self.handle(Heard(sender, frame))
 
 
 class Cluster:

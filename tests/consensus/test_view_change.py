@@ -15,6 +15,7 @@ from grootboek.consensus import (
     Event,
     Execute,
     FetchBodies,
+    Heard,
     Persist,
     Position,
     Received,
@@ -54,7 +55,7 @@ class Told:
         self.core = CheckedReplica(Config(CHAIN, 0, me, 4, LIMITS), signer(me))
         self.effects: list[Effect] = list(self.core.start(Position(None, None), [], START_MS, lost))
         others = [peer for peer in range(4) if peer != me]
-        self.tell(*(Received(i, Status(0, active=True, executed=0, stable=None), None) for i in others))
+        self.tell(*(Heard(i, Status(0, active=True, executed=0, stable=None)) for i in others))
 
     def tell(self, *events: Event) -> None:
         for event in events:

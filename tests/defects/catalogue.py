@@ -140,7 +140,7 @@ def a_second_proposal_is_taken(patch: Patch) -> None:
     def last(self: Ordering, message: Any, signed: Any) -> None:
         self.keep_early(message, signed)
         fits = self.active and message.view == self.view and signed.sender == self.primary
-        if fits and self.within(message.seq) and self._admissible(message):
+        if fits and self.low < message.seq <= self.high and self._admissible(message):
             self.slots.pop(message.seq, None)
             self.accept(signed, message)
 
@@ -160,7 +160,19 @@ def votes_outlive_their_view(patch: Patch) -> None:
 
 def no_water_marks(patch: Patch) -> None:
     """Any sequence number is voted on."""
-    patch(Core, "within", lambda self, seq: seq > self.low)
+    for name in ("on_pre_prepare", "on_prepare", "on_commit", "keep_early", "vote"):
+        patch(Ordering, name, _without_high(getattr(Ordering, name)))
+
+
+def _without_high(method: Callable[..., None]) -> Callable[..., None]:
+    def anywhere(self: Ordering, *args: Any) -> None:
+        high, self.high = self.high, 2**53
+        try:
+            method(self, *args)
+        finally:
+            self.high = high
+
+    return anywhere
 
 
 def o_beyond_the_window_is_dropped(patch: Patch) -> None:
@@ -168,7 +180,7 @@ def o_beyond_the_window_is_dropped(patch: Patch) -> None:
     accept = Ordering.accept
 
     def within_only(self: Any, signed: Any, message: Any = None) -> None:
-        if message is not None or self.within(decode(protocol_messages, signed.payload).seq):
+        if message is not None or decode(protocol_messages, signed.payload).seq <= self.high:
             accept(self, signed, message)
 
     patch(Ordering, "accept", within_only)

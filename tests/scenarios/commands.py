@@ -335,7 +335,7 @@ class Interpreter:
             "L": core.low,
             "lag": ahead,
             "pending": len(core.backlog),
-            "patience": f"{core.patience()}ms",
+            "patience": f"{core.patience}ms",
             "timers": "+".join(timer.value for timer in replica.timers) or "none",
             "votes": _votes(core),
             "evidence": len(engine.testimony.evidence),

@@ -4,7 +4,6 @@ An origin that floods the others with batches so delays none but its own: the fi
 is in one of the next ceil(origins / k) proposals of k batches, whatever lies behind the others.
 """
 
-from collections import OrderedDict
 from itertools import chain, islice, zip_longest
 
 __all__ = ["Backlog"]
@@ -14,36 +13,35 @@ class Backlog:
     """Digests by origin, each in the order they came."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[int, OrderedDict[bytes, None]] = OrderedDict()
+        self._queues: dict[int, dict[bytes, None]] = {}
         """Of those origins that have something waiting; the first one's turn is next."""
-        self._origins: dict[bytes, int] = {}
+        self.origins: dict[bytes, int] = {}
+        """Of all that waits."""
 
     def __len__(self) -> int:
-        return len(self._origins)
-
-    def __contains__(self, digest: bytes) -> bool:
-        return digest in self._origins
+        return len(self.origins)
 
     def add(self, digest: bytes, origin: int) -> None:
         """It waits, behind what else its origin has waiting."""
-        if digest not in self._origins:
-            self._origins[digest] = origin
-            self._queues.setdefault(origin, OrderedDict())[digest] = None
+        if digest not in self.origins:
+            self.origins[digest] = origin
+            self._queues.setdefault(origin, {})[digest] = None
 
     def remove(self, digest: bytes) -> None:
         """It is proposed, or done: its origin has had its turn."""
-        origin = self._origins.pop(digest, None)
+        origin = self.origins.pop(digest, None)
         if origin is None:
             return
-        queue = self._queues[origin]
+        queue = self._queues.pop(origin)
         del queue[digest]
         if queue:
-            self._queues.move_to_end(origin)
-        else:
-            del self._queues[origin]
+            self._queues[origin] = queue
 
     def next(self, count: int) -> tuple[bytes, ...]:
         """The next ``count`` in turn, or as many as there are."""
+        if len(self._queues) == 1:  # the rule below, for the most frequent case
+            (queue,) = self._queues.values()
+            return tuple(islice(queue, count))
         rounds = zip_longest(*(islice(queue, count) for queue in self._queues.values()))
         return tuple(islice((d for d in chain.from_iterable(rounds) if d is not None), count))
 

@@ -1,5 +1,7 @@
 """From cosignatures to certificates: when a checkpoint of the log is stable."""
 
+from collections import defaultdict
+
 from msgspec import Struct, field
 
 from grootboek.consensus.events import Executed
@@ -23,7 +25,7 @@ class Checkpoints:
     def __init__(self, quorum: int, window: int) -> None:
         self._quorum = quorum
         self._window = window
-        self._ballots: dict[int, _Ballot] = {}
+        self._ballots = defaultdict[int, _Ballot](_Ballot)
         """By log size."""
         self.stable: Certificate | None = None
         self.size = 0
@@ -32,7 +34,7 @@ class Checkpoints:
     def executed(self, event: Executed) -> None:
         """This replica executed a block; its own cosignature of it counts."""
         if event.size > self.size:
-            self._ballot(event.size).executed = event
+            self._ballots[event.size].executed = event
             if event.cosignature is not None:
                 self.count(event.size, event.root, event.cosignature)
 
@@ -40,7 +42,7 @@ class Checkpoints:
         """One root for each sender and size: the earlier one, with its cosignature, if it is another."""
         if size <= self.size:
             return None
-        ballot = self._ballot(size)
+        ballot = self._ballots[size]
         first = ballot.cosigned.get(cosignature.replica)
         if first is not None and first[0] != root:
             return first
@@ -52,11 +54,13 @@ class Checkpoints:
     def complete(self, size: int, root: bytes) -> tuple[int, Certificate] | None:
         """The certificate, with its sequence number, once q replicas cosigned this root of our own log."""
         ballot = self._ballots.get(size)
-        if ballot is None or ballot.executed is None or len(ballot.cosigned) < self._quorum:
+        if ballot is None or len(ballot.cosigned) < self._quorum:
+            return None
+        event = ballot.executed
+        if event is None or event.root != root:
             return None
         votes = [vote for _, (of, vote) in sorted(ballot.cosigned.items()) if of == root]
-        event = ballot.executed
-        if event.root != root or len(votes) < self._quorum:
+        if len(votes) < self._quorum:
             return None
         return event.seq, Certificate(size, root, event.block, event.path, tuple(votes[: self._quorum]))
 
@@ -66,7 +70,8 @@ class Checkpoints:
         if size <= self.size:
             return False
         self.stable, self.size = certificate, size
-        self._ballots = {at: ballot for at, ballot in self._ballots.items() if at > size}
+        for at in [at for at in self._ballots if at <= size]:
+            del self._ballots[at]
         return True
 
     def ahead(self, size: int) -> int:
@@ -87,12 +92,6 @@ class Checkpoints:
         """Whether ``replica`` has not been heard of at the newest size that we executed."""
         executed = [at for at, ballot in self._ballots.items() if ballot.executed is not None]
         return bool(executed) and replica not in self._ballots[max(executed)].cosigned
-
-    def _ballot(self, size: int) -> _Ballot:
-        ballot = self._ballots.get(size)
-        if ballot is None:
-            ballot = self._ballots[size] = _Ballot()
-        return ballot
 
     def _trim(self, replica: int) -> None:
         """A sender that runs far ahead loses its oldest."""

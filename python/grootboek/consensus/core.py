@@ -70,6 +70,7 @@ class Core:
         "assigned",
         "backlog",
         "base",
+        "calm",
         "certificates",
         "certified_seq",
         "checkpoints",
@@ -82,14 +83,15 @@ class Core:
         "early",
         "executed",
         "executing",
-        "failures",
         "high",
         "known",
         "low",
         "now",
         "pace",
+        "patience",
         "peers",
         "primary",
+        "progressed",
         "quorum",
         "room",
         "size",
@@ -97,6 +99,7 @@ class Core:
         "stored",
         "top",
         "view",
+        "window_moved",
     )
 
     def __init__(  # noqa: PLR0915  # one line for each part of the state
@@ -146,8 +149,8 @@ class Core:
         self.checkpoints = Checkpoints(self.quorum.quorum, config.limits.window)
         self.early: dict[tuple[int, type, int], tuple[Prepare | Commit | PrePrepare, Signed]] = {}
         """Votes that came before the NEW-VIEW of their view: by sender, kind and sequence number."""
-        self.failures = 0
-        """Views that failed since the last progress: the exponent of the back-off."""
+        self.patience = self.calm = min(config.limits.view_timer_ms, config.limits.view_timer_cap_ms)
+        """How long a view may go without progress, in ms: ``calm``, doubled for each that failed, capped."""
         self.room = config.limits.block_batches
         """How many batches a proposal of ours names at most: what is too large for the time that a view
         has must not be proposed again in the next one.
@@ -163,9 +166,9 @@ class Core:
         self.asked_at = -1
         """What was executed when the status timer last ran out: only a standstill is worth asking about."""
         self.due = False
-        """Whether more may follow than what the rule of an event itself does: not from a vote that
-        completes nothing, and that is most of what a replica is told.
-        """
+        """Whether more may follow than what the rule of an event itself does: not from an unneeded vote."""
+        self.progressed = self.window_moved = False
+        """Since what was due was last done: whether something was executed or certified, and L moved."""
         self._sign = sign
         self._effects: list[Effect] = []
         self._running: set[Timer] = set()
@@ -176,11 +179,6 @@ class Core:
     def stable(self) -> Certificate | None:
         """The last stable checkpoint known, of this replica's own log or ahead of it."""
         return self.checkpoints.stable
-
-    @property
-    def in_flight(self) -> int:
-        """How many proposals of this view are not executed."""
-        return max(0, self.top - self.executed)
 
     @property
     def following(self) -> int:
@@ -236,9 +234,12 @@ class Core:
             slot = self.slots[seq] = Slot(seq)
         return slot
 
-    def within(self, seq: int) -> bool:
-        """Whether L < seq <= H."""
-        return self.low < seq <= self.high
+    def advance(self, seq: int) -> None:
+        """Everything through ``seq`` is executed."""
+        self.executed = seq
+        self.patience = self.calm
+        self.pace.moved_at = self.pace.clock
+        self.progressed = self.due = True
 
     def digest(self, value: PrePrepare) -> bytes:
         """The value digest of a proposal, called d in the protocol."""
@@ -269,11 +270,6 @@ class Core:
         """The driver says that it ran out."""
         self._running.discard(timer)
 
-    def patience(self) -> int:
-        """How long a view may go without progress: doubled for each that failed, capped."""
-        limits = self.config.limits
-        return min(limits.view_timer_ms << min(self.failures, 32), limits.view_timer_cap_ms)
-
     def ordering_work(self) -> bool:
         """Whether something waits for this view: to be ordered, executed, or certified.
 
@@ -292,7 +288,7 @@ class Core:
             return False
         self.certified_seq = seq
         self.certificates.append((seq, certificate))
-        self.due = True
+        self.progressed = self.due = True
         self.settle()
         return True
 
@@ -302,13 +298,13 @@ class Core:
         The certificate is journalled before any vote that the moved window allows, so after a crash L
         is back where those votes need it; and everything at or below L is in the synced log.
         """
-        certificates, reached = self.certificates, min(self.stored, self.executed)
-        if not certificates or certificates[0][0] > reached:
+        certificate = None
+        while self.certificates and self.certificates[0][0] <= min(self.stored, self.executed):
+            self.low, certificate = self.certificates.pop(0)
+        if certificate is None:
             return
-        while certificates and certificates[0][0] <= reached:
-            self.low, certificate = certificates.pop(0)
         self.durable = certificate
-        self.due = True
+        self.window_moved = self.due = True
         self.reach()
         self._effects += (Remember(StableCheckpoint(certificate)), Release(self.low))
         self.forget()
@@ -325,14 +321,16 @@ class Core:
         """
         self.closing = seq
         self.reach()
-        self.slots = {at: slot for at, slot in self.slots.items() if at <= seq}
+        for at in [at for at in self.slots if at > seq]:
+            del self.slots[at]
         self.early = {key: vote for key, vote in self.early.items() if key[2] <= seq}
         self.top = min(self.top, seq)
 
     def forget(self) -> None:
         """Drop what lies at or below L."""
         low, done = self.low, self.done
-        self.slots = {seq: slot for seq, slot in self.slots.items() if seq > low}
+        for seq in [seq for seq in self.slots if seq <= low]:
+            del self.slots[seq]
         if self.early:
             self.early = {key: vote for key, vote in self.early.items() if key[2] > low}
         horizon = low - 2 * self.config.limits.window

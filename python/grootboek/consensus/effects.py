@@ -39,6 +39,8 @@ class Timer(StrEnum):
     STATUS = "status"
     """Something is missing here or at a peer: ask and tell again."""
 
+    __hash__ = str.__hash__  # that of an Enum is a Python function, and timers are looked up all the time
+
 
 class Persist(Struct, frozen=True):
     """Journal this record."""

@@ -16,7 +16,17 @@ from grootboek.wire import (
     Suspect,
 )
 
-__all__ = ["CaughtUp", "Event", "Executed", "Listed", "Received", "Stored", "Submitted", "TimerFired"]
+__all__ = [
+    "CaughtUp",
+    "Event",
+    "Executed",
+    "Heard",
+    "Listed",
+    "Received",
+    "Stored",
+    "Submitted",
+    "TimerFired",
+]
 
 
 @final
@@ -40,9 +50,17 @@ class Received(Struct, frozen=True):
     """A message whose signatures, nested ones included, have been checked (``checks``)."""
 
     sender: int
-    message: ProtocolMessage | Checkpoint | Status | Suspect
-    signed: Signed | None
-    """The signed form of a ProtocolMessage."""
+    message: ProtocolMessage
+    signed: Signed
+    """Its signed form."""
+
+
+@final
+class Heard(Struct, frozen=True):
+    """A message that needs no signature of its own, since it comes from ``sender`` itself; as checked."""
+
+    sender: int
+    message: Checkpoint | Status | Suspect
 
 
 @final
@@ -92,4 +110,4 @@ class Stored(Struct, frozen=True):
     seq: int
 
 
-Event = Submitted | Received | TimerFired | Executed | CaughtUp | Listed | Stored
+Event = Submitted | Received | Heard | TimerFired | Executed | CaughtUp | Listed | Stored

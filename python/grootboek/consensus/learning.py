@@ -7,6 +7,7 @@ voted for lies at or below its own L. docs/spec/consensus.md has the argument.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from grootboek.consensus.config import Config
 from grootboek.consensus.core import Core
@@ -16,6 +17,8 @@ from grootboek.consensus.records import Amnesia
 from grootboek.wire import Certificate, Signed, Status, block_of
 
 __all__ = ["Learning"]
+
+_PROGRESS: Final = Timer.PROGRESS  # a constant, since Python 3.11 is slow to find a member
 
 
 class Learning(Core):
@@ -56,12 +59,12 @@ class Learning(Core):
         """Whether no NEW-VIEW of ours for the present view can be forgotten: it would be another one."""
         return self.amnesia is None or self.view > self.amnesia.view
 
-    def watch(self, *, progress: bool) -> None:
+    def watch(self) -> None:
         """Keep the progress timer running exactly while the open view owes something."""
         if not (self.active and self.ordering_work() and self.judges) or self.learning:
-            self.stop_timer(Timer.PROGRESS)
-        elif progress or Timer.PROGRESS not in self._running:
-            self.start_timer(Timer.PROGRESS, self.patience())
+            self.stop_timer(_PROGRESS)
+        elif self.progressed or _PROGRESS not in self._running:
+            self.start_timer(_PROGRESS, self.patience)
 
     # --- doubt -----------------------------------------------------------------------------------
 

@@ -39,26 +39,26 @@ class Ordering(Learning):
 
     def on_submitted(self, event: Submitted) -> None:
         """A body is held: it is ordered in its turn, and proposals that waited for it are voted on."""
+        digest, origin = event.digest, event.origin
         if event.logged:
-            self.finish(event.digest, self.executed)
-        elif event.digest not in self.done:
-            self.known.setdefault(event.digest, Known(event.transactions, event.origin))
-            self.pace.held(event.digest)
-            if event.digest not in self.assigned:
-                self.backlog.add(event.digest, event.origin)
+            self.finish(digest, self.executed)
+        elif digest not in self.done:
+            self.known.setdefault(digest, Known(event.transactions, origin))
+            self.pace.held(digest)
+            if digest not in self.assigned:
+                self.backlog.add(digest, origin)
             self.ask_soon()
         self.vote_waiting()
 
     def propose(self) -> None:
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
-        while self.known and self.leading:
-            flight = self.in_flight
+        while self.backlog.origins and self.leading:
+            flight = self.top - self.executed
             seq = self.following
             if seq > self.high or flight >= IN_FLIGHT:
                 return
             batches = self.backlog.next(self.room)
-            full = sum(self.known[digest].transactions for digest in batches)
-            if not batches or (flight >= PROMPT and full < self.config.limits.batch_transactions):
+            if flight >= PROMPT and self._transactions(batches) < self.config.limits.batch_transactions:
                 return
             proposal = PrePrepare(self.view, seq, self.now, batches)
             signed = self.sign(proposal)
@@ -66,9 +66,13 @@ class Ordering(Learning):
                 return
             self.accept(signed, proposal)
 
+    def _transactions(self, batches: tuple[bytes, ...]) -> int:
+        return sum(self.known[digest].transactions for digest in batches)
+
     def owed(self) -> bool:
         """Whether a correct primary, seeing what this replica sees, would propose at once."""
-        return bool(self.backlog) and self.in_flight < PROMPT and self.following <= self.high
+        waiting = bool(self.backlog.origins)
+        return waiting and self.top - self.executed < PROMPT and self.following <= self.high
 
     # --- PRE-PREPARE -----------------------------------------------------------------------------
 
@@ -84,7 +88,8 @@ class Ordering(Learning):
             if slot.pre_prepare.payload != signed.payload:
                 self.accuse(slot.pre_prepare, signed)
             return
-        if self.within(message.seq) and message.seq > self.base and self._admissible(message):
+        within = self.low < message.seq <= self.high
+        if within and message.seq > self.base and self._admissible(message):
             self.accept(signed, message)
 
     def _admissible(self, message: PrePrepare) -> bool:
@@ -115,8 +120,8 @@ class Ordering(Learning):
     def vote_waiting(self) -> None:
         """Vote on the proposals that waited for a body, or for the window."""
         for seq in sorted(self.slots):
-            slot = self.slots.get(seq)
-            if slot is not None and (value := slot.unvoted) is not None and not self.missing(value):
+            slot = self.slots[seq]
+            if not slot.voted and slot.value is not None and not self.missing(slot.value):
                 self.vote(slot)
 
     def vote(self, slot: Slot) -> None:
@@ -130,7 +135,7 @@ class Ordering(Learning):
         value, signed = slot.value, slot.pre_prepare
         if self.silent or not self.active or slot.voted or value is None or signed is None:
             return
-        if not self.within(value.seq):
+        if not self.low < value.seq <= self.high:
             return
         slot.held = True
         if value.seq > self.certified_seq and not self._cast(slot, value, signed):
@@ -160,30 +165,30 @@ class Ordering(Learning):
         """A backup's vote; one of the primary counts for nothing."""
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
-        elif not self.learning and self.within(message.seq) and signed.sender != self.primary:
-            slot = self.slot(message.seq)
+        elif signed.sender != self.primary and self.low < message.seq <= self.high and not self.learning:
+            slot = self.slots.get(message.seq) or self.slot(message.seq)
             first = slot.add_prepare(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
-            if not slot.committing:
-                self.progress(slot)
+            if not slot.committing and len(slot.prepares) + len(slot.commits) >= self.quorum.quorum - 1:
+                self.progress(slot)  # fewer votes complete nothing
 
     def on_commit(self, message: Commit, signed: Signed) -> None:
         """The sender holds a prepared certificate."""
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
-        elif not self.learning and self.within(message.seq):
-            slot = self.slot(message.seq)
+        elif self.low < message.seq <= self.high and not self.learning:
+            slot = self.slots.get(message.seq) or self.slot(message.seq)
             first = slot.add_commit(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
-            if slot.decided is None:
+            if slot.decided is None and (len(slot.commits) >= self.quorum.quorum or not slot.committing):
                 self.progress(slot)
 
     def keep_early(self, message: Prepare | Commit | PrePrepare, signed: Signed) -> None:
         """A vote that overtook its NEW-VIEW waits: one of each kind, sender and number, the newest view's."""
         opened = self.view if self.active else self.view - 1
-        if message.view <= opened or self.learning or not self.within(message.seq):
+        if message.view <= opened or self.learning or not self.low < message.seq <= self.high:
             return
         key = (signed.sender, type(message), message.seq)
         held = self.early.get(key)
@@ -225,17 +230,16 @@ class Ordering(Learning):
                     self.executing = value.seq
                     self.emit(Execute(value.seq, value.time, value.batches))
                 return
-            self.executed = value.seq
-            self.failures = 0
-            self.due = True
+            self.advance(value.seq)
 
     def on_executed(self, event: Executed) -> None:
         """The ledger has a block more: cosign it, and go on."""
         if event.seq != self.executed + 1:
             return
-        self.executed, self.size = event.seq, event.size
-        self.failures = 0
-        self.room = min(self.room + 1, self.config.limits.block_batches)
+        self.advance(event.seq)
+        self.size = event.size
+        if self.room < self.config.limits.block_batches:
+            self.room += 1
         slot = self.slots.get(event.seq)
         if slot is not None and slot.decided is not None:
             for digest in slot.decided.batches:
@@ -290,7 +294,7 @@ class Ordering(Learning):
 
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""
-        if not self.running(Timer.STATUS) and self.peers:
+        if self.peers and not self.running(Timer.STATUS):
             self.asked_at = self.executed
             self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
 
@@ -312,8 +316,8 @@ class Ordering(Learning):
         """The log reached a certificate, by transfer or by ordering meanwhile."""
         seq = block_of(event.certificate).seq
         if event.certificate.size > self.size:
-            self.executed, self.size = seq, event.certificate.size
-            self.failures = 0
+            self.advance(seq)
+            self.size = event.certificate.size
             if event.closes:
                 self.close(seq)
         self.certify(seq, event.certificate)

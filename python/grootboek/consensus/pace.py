@@ -74,15 +74,18 @@ class Pace:
         self._rounds = PASSED_OVER_ROUNDS * -(-n // limits.block_batches)
         self.clock = 0
         """Milliseconds that passed, as far as this replica noticed."""
+        self.moved_at = 0
+        """When something was executed last, by that clock."""
         self.busy = 0
         """Those of them in which an open view owed something."""
         self.span = Span()
         self._past: deque[Span] = deque(maxlen=REMEMBERED_SPANS)
-        self._last: int | None = None
+        self.last: int | None = None
+        """The time of the last event."""
         self.owing = False, False
         """Until the next event: whether the view owes anything, and whether its primary owes a proposal."""
-        self._entered = 0
         self._held: dict[bytes, int] = {}
+        """Since when each batch is here, or since the view was entered."""
         self._heads: dict[int, _Head] = {}
         self._suspicions: dict[int, int] = {}
 
@@ -90,7 +93,7 @@ class Pace:
 
     def tick(self, now: int) -> bool:
         """An event comes: what held since the one before it is accounted for. Whether a span is over."""
-        last, self._last = self._last, now
+        last, self.last = self.last, now
         if last is None or now <= last:
             return False
         passed = min(now - last, self._timer)
@@ -115,7 +118,7 @@ class Pace:
             since = self._held.get(digest)
             if since is not None:
                 self.span.proposed += 1
-                self.span.waited += self.clock - max(since, self._entered)
+                self.span.waited += self.clock - since
         for head in self._heads.values():
             head.proposals += 1
 
@@ -124,13 +127,13 @@ class Pace:
         since = self._held.pop(digest, None)
         if since is not None:
             self.span.executed += 1
-            self.span.lasted += self.clock - max(since, self._entered)
+            self.span.lasted += self.clock - since
             self.span.transactions += transactions
 
     def entered(self) -> None:
         """A view is left, or open: its primary is judged anew, against what others achieved."""
         self.span = Span()
-        self._entered = self.clock
+        self._held = dict.fromkeys(self._held, self.clock)
         self._heads.clear()
         self._suspicions.clear()
 

@@ -14,6 +14,7 @@ from grootboek.consensus.events import (
     CaughtUp,
     Event,
     Executed,
+    Heard,
     Listed,
     Received,
     Stored,
@@ -59,16 +60,12 @@ __all__ = ["Replica"]
 class Replica(Suspecting):
     """Feed it events with ``handle``; perform the effects in their order."""
 
-    __slots__ = ("answered", "followed", "moved_at", "turn")
+    __slots__ = ("answered", "turn")
 
     def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
         """See ViewChanging."""
         super().__init__(config, sign)
         self.turn = 0
-        self.followed = 0, 0, 0
-        """L, the last sequence number executed and the stable size: what was due after them is done."""
-        self.moved_at = 0
-        """When something was executed last, by the clock of ``pace``."""
         self.answered: dict[int, int] = {}
         """When each peer was last told our STATUS in answer to its own."""
 
@@ -77,16 +74,18 @@ class Replica(Suspecting):
     def handle(self, event: Event, now: int) -> list[Effect]:
         """One event; ``now`` is the local clock in milliseconds since 1970."""
         self.now = now
-        over = self.pace.tick(now)
+        self.over = now != self.pace.last and self.pace.tick(now)
         if type(event) is Received:
-            self._received(event)
+            self._received(event.message, event.signed)
+        elif type(event) is Heard:
+            self._heard(event.sender, event.message)
         elif type(event) is Stored:
             self.on_stored(event)
         else:
             self.due = True
             self._told(event)
-        if self.due or over:
-            self._follow_up(over=over)
+        if self.due or self.over:
+            self._follow_up()
         effects, self._effects = self._effects, []
         return effects
 
@@ -113,15 +112,19 @@ class Replica(Suspecting):
         else:
             self.on_status_timer()
 
-    def _received(self, event: Received) -> None:
-        """Most of what comes is votes, from which nothing is due until there are enough of them."""
-        message, signed = event.message, event.signed
+    def _heard(self, sender: int, message: Checkpoint | Status | Suspect) -> None:
+        """Most is cosignatures, from which nothing is due until there are enough of them; as with votes."""
         if type(message) is Checkpoint:
             self.on_checkpoint(message)
-        elif type(message) is Status or type(message) is Suspect or signed is None:
-            self.due = True
-            self._unsigned(event.sender, message)
-        elif signed.sender == self.config.me:
+            return
+        self.due = True
+        if type(message) is Status:
+            self.on_status(sender, message)
+        else:
+            self.on_suspect(sender, message.view)
+
+    def _received(self, message: ProtocolMessage, signed: Signed) -> None:
+        if signed.sender == self.config.me:
             self.due = True
             self._on_own(message, signed)
         elif type(message) is Prepare:
@@ -131,12 +134,6 @@ class Replica(Suspecting):
         else:
             self.due = True
             self._of_view(message, signed)
-
-    def _unsigned(self, sender: int, message: ProtocolMessage | Status | Suspect) -> None:
-        if type(message) is Status:
-            self.on_status(sender, message)
-        elif type(message) is Suspect:
-            self.on_suspect(sender, message.view)
 
     def _of_view(self, message: PrePrepare | ViewChange | NewView, signed: Signed) -> None:
         if type(message) is PrePrepare:
@@ -155,22 +152,19 @@ class Replica(Suspecting):
             votes, self.early = self.early, {}
             for message, signed in votes.values():
                 if message.view >= self.view:
-                    self._received(Received(signed.sender, message, signed))
+                    self._received(message, signed)
 
-    def _follow_up(self, *, over: bool) -> None:
-        """What an event brings about beyond its own rule. A span of time may be ``over``."""
-        low, executed, certified = self.followed
+    def _follow_up(self) -> None:
+        """What an event brings about beyond its own rule."""
         if self.silent and self.wakes():
             self._begin()
-        if self.low > low:
+        if self.window_moved:
             self.vote_waiting()
         self.propose()
         self.due = False
-        self.judge(over=over)
-        if self.executed != executed:
-            self.moved_at = self.pace.clock
-        self.watch(progress=self.executed != executed or self.checkpoints.size != certified)
-        self.followed = self.low, self.executed, self.checkpoints.size
+        self.judge()
+        self.watch()
+        self.progressed = self.window_moved = False
 
     def settled(self, sender: int, message: ProtocolMessage | Checkpoint | Status | Suspect) -> bool:
         """Whether a vote comes too late to change anything, so that nobody need check its signature.
@@ -238,7 +232,7 @@ class Replica(Suspecting):
         To ask only at the second time that the timer finds the same would be too late for the view, which
         is not to blame: its patience is as long as that.
         """
-        waited = self.pace.clock - self.moved_at >= self.config.limits.view_timer_ms // 4
+        waited = self.pace.clock - self.pace.moved_at >= self.config.limits.view_timer_ms // 4
         return waited and self.checkpoints.ahead(self.size) >= self.quorum.weak
 
     def _ask_everybody(self) -> None:
@@ -342,7 +336,7 @@ class Replica(Suspecting):
         self.follow_wishes()
         mine = self.wanted.get(self.config.me)
         if not self.active and (mine is None or mine[0].view < self.view):
-            self.start_timer(Timer.NEW_VIEW, self.patience())  # it cannot ask again for the view it waits for
+            self.start_timer(Timer.NEW_VIEW, self.patience)  # it cannot ask again for the view it waits for
         for slot in list(self.slots.values()):
             self.progress(slot)
         self.vote_waiting()
@@ -381,7 +375,7 @@ class Replica(Suspecting):
         self.ask_soon()
         self.announce()
         self.execute_next()
-        self.followed = self.low, self.executed, self.checkpoints.size
+        self.progressed = self.window_moved = False
         effects, self._effects = self._effects, []
         return effects
 

@@ -79,7 +79,7 @@ class Slot(Struct, eq=False):
         """Whether q COMMITs name the proposal."""
         if len(self.commits) < quorum or not self.held:
             return False
-        return sum(commit.digest == self.digest for commit, _ in self.commits.values()) >= quorum
+        return [commit.digest for commit, _ in self.commits.values()].count(self.digest) >= quorum
 
     def signed_by(self, sender: int) -> list[Signed]:
         """What ``sender`` has signed of this slot in this view."""

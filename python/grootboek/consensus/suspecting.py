@@ -5,9 +5,12 @@ to it alone would look the same. With f + 1 recent suspicions of this view, a co
 it sends its VIEW-CHANGE; if it holds one of those itself, it also complains in the log.
 """
 
+from collections.abc import Callable
+
+from grootboek.consensus.config import Config
 from grootboek.consensus.effects import Complain, Relay
 from grootboek.consensus.viewchange import ViewChanging
-from grootboek.wire import Suspect
+from grootboek.wire import Signed, Suspect
 
 __all__ = ["Suspecting"]
 
@@ -15,14 +18,20 @@ __all__ = ["Suspecting"]
 class Suspecting(ViewChanging):
     """Adds SUSPECT."""
 
-    __slots__ = ()
+    __slots__ = ("over",)
 
-    def judge(self, *, over: bool) -> None:
-        """Note what holds from here on; a span may be ``over``, and the primary was slow in it."""
-        behind = self.certified_seq > self.executed
-        busy = self.active and not behind and (bool(self.known) or self.top > self.executed)
+    def __init__(self, config: Config, sign: Callable[[bytes], Signed | None]) -> None:
+        """See ViewChanging."""
+        super().__init__(config, sign)
+        self.over = False
+        """Whether a span of time has ended with the present event."""
+
+    def judge(self) -> None:
+        """Note what holds from here on; and whether the primary was slow in a span that is over."""
+        pending = self.top > self.executed or bool(self.known)
+        busy = pending and self.active and self.certified_seq <= self.executed
         self.pace.owing = busy, busy and self.owed()
-        if over and self.active and self.pace.slow() and not self.leading:
+        if self.over and self.active and self.pace.slow() and not self.leading:
             self._suspect()
 
     def watch_origins(self) -> None:

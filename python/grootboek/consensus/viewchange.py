@@ -54,7 +54,7 @@ class ViewChanging(Ordering):
         """Leave all views below ``view``: no vote in them from here on."""
         if self.silent:
             return
-        self.failures += 1
+        self.patience = min(2 * self.patience, self.config.limits.view_timer_cap_ms)
         self.room = max(1, self.room // 2)
         self.turn_to(view, active=False)
         self.pace.entered()
@@ -118,7 +118,7 @@ class ViewChanging(Ordering):
                 return
         left = sum(message.view >= self.view for message, _ in self.wanted.values())
         if left >= self.quorum.quorum and not self.running(Timer.NEW_VIEW):
-            self.start_timer(Timer.NEW_VIEW, self.patience())
+            self.start_timer(Timer.NEW_VIEW, self.patience)
 
     def _open(self, chosen: list[tuple[ViewChange, Signed]]) -> None:
         forced = [self.sign(value) for value in proposals(self.view, [m for m, _ in chosen])]
@@ -176,7 +176,9 @@ class ViewChanging(Ordering):
             self.backlog.add(digest, known.origin)
         self.top = 0
         self.wanted = {s: wish for s, wish in self.wanted.items() if wish[0].view > view}
-        self.slots = {seq: s for seq, s in self.slots.items() if s.certificate or s.decided}
-        for slot in self.slots.values():
-            slot.enter_view()
+        for seq, slot in list(self.slots.items()):
+            if slot.certificate or slot.decided:
+                slot.enter_view()
+            else:
+                del self.slots[seq]
         return stable

@@ -171,7 +171,7 @@ class Engine(Parts):
         self.reachable.add(peer)
         out = Outbox()
         if alone and self._in_touch and self.replica.running(Timer.PROGRESS):
-            out.start(Timer.PROGRESS, self.replica.patience())  # only now can the view order anything
+            out.start(Timer.PROGRESS, self.replica.patience)  # only now can the view order anything
         for frame in self.replica.greet(peer):
             out.send(peer, frame)
         for batch in self.bodies.waiting(self.me):

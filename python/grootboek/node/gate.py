@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from grootboek._core import verify_many
-from grootboek.consensus import Checks, Event, Obligation, OtherEpoch, Received
+from grootboek.consensus import Checks, Event, Heard, Obligation, OtherEpoch, Received
 from grootboek.errors import BadMessage, BadMessageSignature, PeerError
 from grootboek.node.counters import Counters
 from grootboek.types import Epoch, Genesis
-from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Signed, Status, Suspect
+from grootboek.wire import Certificate, Checkpoint, Envelope, Frame, ProtocolMessage, Status, Suspect
 
 __all__ = ["Gate", "Verify", "verify_replicas"]
 
@@ -32,30 +32,29 @@ def verify_replicas(obligations: Sequence[Obligation]) -> bytes:
 
 
 class _Candidate:
-    """A message with what must verify before it counts."""
+    """An event with what must verify before it happens."""
 
-    __slots__ = ("message", "obligations", "peer", "sender", "signed")
+    __slots__ = ("event", "obligations", "peer")
 
     def __init__(self, peer: int, frame: Frame, checks: Checks) -> None:
         self.peer = peer
-        self.sender = peer
-        self.signed: Signed | None = None
-        self.message: Message
+        self.event: Received | Heard
         self.obligations: list[Obligation]
         if isinstance(frame, Envelope):
-            self.signed = frame.signed
-            self.sender = frame.signed.sender
-            self.message, self.obligations = checks.signed(frame.signed)
-        elif isinstance(frame, Checkpoint):
-            self.message, self.obligations = frame, checks.checkpoint(frame)
+            signed = frame.signed
+            message, self.obligations = checks.signed(signed)
+            self.event = Received(signed.sender, message, signed)
+            return
+        if isinstance(frame, Checkpoint):
+            self.obligations = checks.checkpoint(frame)
         elif isinstance(frame, Status):
             stable = frame.stable
-            self.message = frame
             self.obligations = [] if stable is None else checks.certificate(stable)
         elif isinstance(frame, Suspect):
-            self.message, self.obligations = frame, []
+            self.obligations = []
         else:
             raise BadMessage(f"{type(frame).__name__} is no message of the protocol")
+        self.event = Heard(peer, frame)
 
 
 class Gate:
@@ -93,7 +92,7 @@ class Gate:
         """
         candidates = [c for peer, frame in arrived if (c := self._candidate(peer, frame)) is not None]
         if settled is not None:
-            candidates = [c for c in candidates if not settled(c.sender, c.message)]
+            candidates = [c for c in candidates if not settled(c.event.sender, c.event.message)]
         if not candidates:
             return []
         obligations = [obligation for c in candidates for obligation in c.obligations]
@@ -104,7 +103,7 @@ class Gate:
         for candidate in candidates:
             end = start + len(candidate.obligations)
             if all(verdicts[start:end]):
-                events.append(Received(candidate.sender, candidate.message, candidate.signed))
+                events.append(candidate.event)
             else:
                 self._refuse(candidate.peer, BadMessageSignature())
             start = end

@@ -69,7 +69,7 @@ class NodeMetrics(Collector):
             ("log_entries", "Entries of the log.", ledger.size),
             ("log_synced_entries", "Entries that are durable.", ledger.synced_size),
             ("certified_entries", "Entries under the newest checkpoint.", getattr(certificate, "size", 0)),
-            ("in_flight", "Proposals that are not executed.", replica.in_flight),
+            ("in_flight", "Proposals that are not executed.", max(0, replica.top - replica.executed)),
             ("pending_batches", "Batches that no proposal names.", len(replica.backlog)),
             ("pool_transactions", "Transactions that wait for a batch.", len(engine.intake.pool)),
             ("pool_bytes", "Their bytes.", engine.intake.pool.size),

@@ -26,6 +26,7 @@ from grootboek.consensus import (
     Execute,
     Executed,
     FetchBodies,
+    Heard,
     Obligation,
     Persist,
     Position,
@@ -109,7 +110,7 @@ class Desk:
         self.checks = Checks(CHAIN, 0, *keys, LIMITS.window)
         self.event = lru_cache(50_000)(self._event)
 
-    def _event(self, peer: int, data: bytes) -> Received | None:
+    def _event(self, peer: int, data: bytes) -> Received | Heard | None:
         """What ``peer`` said, or None where it is refused."""
         try:
             event, obligations = self._checked(peer, decode(frames, data))
@@ -117,16 +118,16 @@ class Desk:
             return None
         return event if verified(obligations) else None
 
-    def _checked(self, peer: int, frame: Frame) -> tuple[Received | None, list[Obligation]]:
+    def _checked(self, peer: int, frame: Frame) -> tuple[Received | Heard | None, list[Obligation]]:
         match frame:
             case Envelope(signed):
                 message, obligations = self.checks.signed(signed)
                 return Received(signed.sender, message, signed), obligations
             case Checkpoint():
-                return Received(peer, frame, None), self.checks.checkpoint(frame)
+                return Heard(peer, frame), self.checks.checkpoint(frame)
             case Status(_, _, _, stable):
                 obligations = [] if stable is None else self.checks.certificate(stable)
-                return Received(peer, frame, None), obligations
+                return Heard(peer, frame), obligations
         return None, []
 
 

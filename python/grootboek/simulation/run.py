@@ -241,7 +241,7 @@ class Simulation:
         """PL3: after the heal a block is made within ten of the time-outs that views have by then."""
         began, height = self.heap.now_us, self._height
         self.clients.burst(1)
-        patience = 1_000 * max(r.engine.replica.patience() for r in self.correct)
+        patience = 1_000 * max(r.engine.replica.patience for r in self.correct)
         while self._height == height:
             if self.heap.now_us > began + PATIENCE * patience:
                 raise Violation(f"PL3: no block within {PATIENCE} view time-outs of {patience // 1_000} ms")

@@ -102,7 +102,7 @@ class Recorder:
 
     def heard(self, event: Event) -> None:
         """Somebody received this: its sender has said it."""
-        if isinstance(event, Received) and event.signed is not None:
+        if isinstance(event, Received):
             self._heard.add((event.signed.sender, event.signed.payload))
 
     def restarted(self, me: int, length: int, low: int, journal: Sequence[Record]) -> None:
