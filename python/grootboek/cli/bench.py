@@ -1,82 +1,174 @@
-"""``grootboek bench cluster``: what a network of daemons does on this machine."""
+"""``grootboek bench``: what a ledger does on this machine."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
 from grootboek.cli.exits import Exit
 from grootboek.cli.options import Json
-from grootboek.cli.output import Outcome, table, talk
+from grootboek.cli.output import Outcome, table, talk, to_json
 from grootboek.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
+    from grootboek.bench.compare import Change
     from grootboek.bench.report import Report
+    from grootboek.bench.setting import Setting, Victim
 
 __all__ = ["app"]
 
-app = App(name="bench", help="Measure a cluster on this machine.")
+app = App(name="bench", help="Measure a ledger on this machine.")
 
 MIN_CONNECTIONS = 16
+WINDOW = 4_000
+"""Records under way, where no window is given."""
+
+Work = Annotated[
+    Literal["anchor", "transfer", "tax", "welfare", "supply_chain", "mixed", "bulk"],
+    Parameter(help="What the transactions are: see docs/performance.md."),
+]
+Replicas = Annotated[int, Parameter(help="Daemons.")]
+Connections = Annotated[int, Parameter(help="Connections of the client, over all replicas.")]
+Keys = Annotated[int, Parameter(help="Different signing keys.")]
+Window = Annotated[
+    int | None, Parameter(help="Closed loop: transactions under way at any time (default: 4,000 records).")
+]
+Rate = Annotated[
+    float, Parameter(help="Open loop instead: single transactions a second, each at its own time.")
+]
+Ceiling = Annotated[
+    int | None,
+    Parameter(
+        help="Transactions a second that are signed before the clock starts (default: the workload's)."
+    ),
+]
 
 
 @app.command
 def cluster(
     *,
-    replicas: Annotated[int, Parameter(help="Daemons.")] = 4,
+    workload: Work = "anchor",
+    replicas: Replicas = 4,
     seconds: Annotated[float, Parameter(help="Measured time, after the warm-up.")] = 20.0,
     warm_up: Annotated[float, Parameter(help="Seconds that are not counted.")] = 3.0,
-    window: Annotated[int, Parameter(help="Closed loop: transactions under way at any time.")] = 4_000,
-    rate: Annotated[
-        float, Parameter(help="Open loop instead: single transactions a second, each at its own time.")
-    ] = 0.0,
-    connections: Annotated[int, Parameter(help="Connections of the client, over all replicas.")] = 16,
-    keys: Annotated[int, Parameter(help="Different signing keys.")] = 1_000,
-    ceiling: Annotated[
-        int, Parameter(help="Transactions a second that are signed before the clock starts.")
-    ] = 12_000,
+    window: Window = None,
+    rate: Rate = 0.0,
+    connections: Connections = 16,
+    keys: Keys = 1_000,
+    ceiling: Ceiling = None,
+    kill: Annotated[
+        Literal["backup", "primary"] | None, Parameter(help="Kill that replica while it is measured.")
+    ] = None,
+    at: Annotated[float, Parameter(help="When: so many seconds after the warm-up.")] = 5.0,
     runs: Annotated[int, Parameter(help="Runs, each on a new ledger; medians are reported.")] = 1,
+    keep: Annotated[
+        Path | None, Parameter(name="--keep", help="Leave the ledger in this new folder (one run).")
+    ] = None,
+    save: Annotated[Path | None, Parameter(help="Write the report to this file, as JSON.")] = None,
+    compare: Annotated[
+        Path | None, Parameter(help="Show an earlier report beside this one; host and setting must be equal.")
+    ] = None,
     json: Json = False,
 ) -> Outcome:
     """Found a network of daemons, load it from another process, and report medians.
 
     Exit code 1 where transactions failed or a replica did not sync for real.
     """
-    from grootboek.bench.cluster import Setting, run
+    from grootboek.bench.cluster import run
+    from grootboek.bench.compare import changes, load_report, require_same
+    from grootboek.bench.host import host
     from grootboek.bench.report import median_of
 
-    counts = (replicas, seconds, window, keys, runs, ceiling)
-    if connections < MIN_CONNECTIONS or min(counts) <= 0 or min(rate, warm_up) < 0:
-        raise ConfigError(
-            f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
-        )
-    setting = Setting(
+    setting = _setting(
+        workload=workload,
         replicas=replicas,
         seconds=seconds,
         warm_up=warm_up,
-        window=0 if rate else max(window, connections),
+        window=window,
         rate=rate,
         connections=connections,
         keys=keys,
         ceiling=ceiling,
+        kill=kill,
+        at=at,
     )
+    if runs <= 0 or (keep is not None and runs > 1):
+        raise ConfigError("there is at least one run, and only one where --keep is given", where="--runs")
+    earlier = load_report(compare) if compare else None
+    if earlier is not None:
+        require_same(earlier, setting, host())  # before anything is measured
     reports = []
     for number in range(1, runs + 1):
         talk(f"run {number} of {runs}")
-        reports.append(run(setting, talk))
+        reports.append(run(setting, talk, keep))
     report = median_of(reports) if runs > 1 else reports[0]
+    if save is not None:
+        save.write_text(to_json(report) + "\n", encoding="utf-8")
     code = Exit.OK if report.fsync and not report.errors else Exit.FAILED
-    return Outcome(report, lambda: _view(report), code)
+    if earlier is None:
+        return Outcome(report, lambda: _view(report), code)
+    found = changes(earlier, report)
+    value = msgspec.structs.asdict(report) | {"compared": found, "version_before": earlier.version}
+    return Outcome(value, lambda: _beside(found), code)
+
+
+def _setting(
+    *,
+    workload: str,
+    replicas: int,
+    seconds: float,
+    warm_up: float,
+    window: int | None,
+    rate: float,
+    connections: int,
+    keys: int,
+    ceiling: int | None,
+    kill: "Victim | None" = None,
+    at: float = 0.0,
+) -> "Setting":
+    """The setting with its defaults filled in; raises ConfigError."""
+    from grootboek.bench.setting import Setting
+    from grootboek.bench.workloads import WORKLOADS
+    from grootboek.types import Quorum
+
+    chosen = WORKLOADS[workload]
+    wanted = WINDOW // chosen.records if window is None else window
+    signed = chosen.ceiling if ceiling is None else ceiling
+    if connections < MIN_CONNECTIONS or min(replicas, seconds, wanted, keys, signed) <= 0:
+        raise ConfigError(
+            f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
+        )
+    if min(rate, warm_up) < 0:
+        raise ConfigError("must not be below zero", where="--rate, --warm-up")
+    if kill is not None and (not 0 <= at < seconds or Quorum.of(replicas).faults == 0):
+        raise ConfigError("must be in the measured time, of a ledger that survives it", where="--kill, --at")
+    return Setting(
+        workload=workload,
+        replicas=replicas,
+        seconds=seconds,
+        warm_up=warm_up,
+        window=0 if rate else max(wanted, connections),
+        rate=rate,
+        connections=connections,
+        keys=keys,
+        ceiling=signed,
+        kill=kill,
+        at=at if kill else 0.0,
+    )
 
 
 def _view(report: "Report") -> "RenderableType":
     facts = report.host
     rows = [
         (name, _text(value))
-        for name, value in msgspec.structs.asdict(report).items()
-        if name not in {"host", "backend"}
+        for part in (report.setting, report)
+        for name, value in msgspec.structs.asdict(part).items()
+        if name not in {"setting", "host", "backend"}
     ]
     rows += [
         ("backend", report.backend),
@@ -85,9 +177,21 @@ def _view(report: "Report") -> "RenderableType":
     return table(("figure", "value"), rows)
 
 
+def _beside(found: "Sequence[Change]") -> "RenderableType":
+    rows = [
+        (one.figure, _text(one.before), _text(one.after), _percent(one), "noise" if one.noise else "")
+        for one in found
+    ]
+    return table(("figure", "before", "now", "change", ""), rows)
+
+
+def _percent(change: "Change") -> str:
+    return "" if change.percent is None else f"{change.percent:+.1f} %"
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.1f}"
+        return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004  # two digits are enough
     return f"{value:,}" if isinstance(value, int) else str(value or "none")
