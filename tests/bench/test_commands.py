@@ -22,20 +22,12 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str, code: Exit = Exit.O
     return json.loads(capsys.readouterr().out)
 
 
-def test_a_mixed_load_outlives_the_primary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    saved = tmp_path / "run.json"
-    words = (
-        "cluster",
-        "--workload",
-        "mixed",
-        *SHORT,
-        "--kill",
-        "primary",
-        "--at",
-        "0.2",
-        "--save",
-        str(saved),
-    )
+def test_a_mixed_load_outlives_the_primary_and_is_audited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved, kept = tmp_path / "run.json", tmp_path / "D"
+    kill = ("--kill", "primary", "--at", "0.2")
+    words = ("cluster", "--workload", "mixed", *SHORT, *kill, "--save", str(saved), "--keep", str(kept))
     report = printed(capsys, *words)
     assert report == json.loads(saved.read_text())
     assert report["errors"] == {}
@@ -45,6 +37,31 @@ def test_a_mixed_load_outlives_the_primary(tmp_path: Path, capsys: pytest.Captur
     assert report["view_changes"] >= 1
     assert report["keys"] == 42
     assert report["setting"]["kill"] == "primary"
+    audited = printed(capsys, "verify", str(kept))
+    assert audited["records"] >= audited["transactions"] > 0
+    assert audited["cpu_us_per_tx"] > 0
+
+
+def test_a_wiped_replica_follows_under_load(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--wipe", "--away", "0.5", "--seconds", "60", "--rate", "50", "--keys", "40", "--warm-up", "0.2")
+    report = printed(capsys, "catch-up", *words)
+    assert report["caught_up"]
+    assert report["wiped"]
+    assert report["behind_entries"] > 0
+    assert report["transfers"] > 0
+
+
+def test_what_does_not_verify_is_no_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = printed(capsys, "verify", str(tmp_path), code=Exit.FAILED)["error"]
+    assert error["code"] == "GB-8002"
+
+
+def test_proofs_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    report = printed(capsys, "proofs", "--transactions", "1500", "--count", "30")
+    kinds = {row["kind"] for row in report["rows"]}
+    assert kinds == {"receipt", "inclusion", "consistency", "state, key there", "state, key missing"}
+    assert all(0 < row["bytes_mean"] <= row["bytes_max"] for row in report["rows"])
+    assert (report["transactions"], report["entries"]) == (1_500, 3_002)
 
 
 def test_another_setting_is_refused_before_anything_is_measured(
@@ -62,15 +79,18 @@ def test_another_setting_is_refused_before_anything_is_measured(
 @pytest.mark.parametrize(
     "words",
     [
-        ("--window", "0"),
-        ("--connections", "15"),
-        ("--rate", "-1"),
-        ("--warm-up", "-1"),
-        ("--kill", "backup", "--at", "20", "--seconds", "20"),
-        ("--kill", "backup", "--replicas", "3"),
-        ("--runs", "2", "--keep", "D"),
-        ("--runs", "0"),
+        ("cluster", "--window", "0"),
+        ("cluster", "--connections", "15"),
+        ("cluster", "--rate", "-1"),
+        ("cluster", "--warm-up", "-1"),
+        ("cluster", "--kill", "backup", "--at", "20", "--seconds", "20"),
+        ("cluster", "--kill", "backup", "--replicas", "3"),
+        ("cluster", "--runs", "2", "--keep", "D"),
+        ("cluster", "--runs", "0"),
+        ("catch-up", "--away", "9", "--seconds", "9"),
+        ("catch-up", "--replicas", "3"),
+        ("proofs", "--transactions", "9", "--count", "10"),
     ],
 )
 def test_a_wrong_flag_is_refused(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(capsys, "cluster", *words, code=Exit.USAGE)["error"]["code"] == "GB-5001"
+    assert printed(capsys, *words, code=Exit.USAGE)["error"]["code"] == "GB-5001"

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from grootboek.bench.compare import Change
-    from grootboek.bench.report import Report
-    from grootboek.bench.setting import Setting, Victim
+    from grootboek.bench.host import Host
 
-__all__ = ["app"]
+__all__ = ["app", "figures"]
 
 app = App(name="bench", help="Measure a ledger on this machine.")
-
-MIN_CONNECTIONS = 16
-WINDOW = 4_000
-"""Records under way, where no window is given."""
+for name, text in (
+    ("verify", "Audit a ledger offline, and say how fast."),
+    ("catch_up", "Take a replica away under load, and watch it follow."),
+    ("proofs", "Make and verify proofs, and say how fast and how large."),
+):
+    app.command(f"grootboek.cli.bench_more:{name}", name=name.replace("_", "-"), help=text)
 
 Work = Annotated[
     Literal["anchor", "transfer", "tax", "welfare", "supply_chain", "mixed", "bulk"],
@@ -83,9 +84,10 @@ def cluster(
     from grootboek.bench.compare import changes, load_report, require_same
     from grootboek.bench.host import host
     from grootboek.bench.report import median_of
+    from grootboek.bench.setting import Setting
 
-    setting = _setting(
-        workload=workload,
+    setting = Setting.of(
+        workload,
         replicas=replicas,
         seconds=seconds,
         warm_up=warm_up,
@@ -111,69 +113,20 @@ def cluster(
         save.write_text(to_json(report) + "\n", encoding="utf-8")
     code = Exit.OK if report.fsync and not report.errors else Exit.FAILED
     if earlier is None:
-        return Outcome(report, lambda: _view(report), code)
+        return Outcome(report, lambda: figures(report), code)
     found = changes(earlier, report)
     value = msgspec.structs.asdict(report) | {"compared": found, "version_before": earlier.version}
     return Outcome(value, lambda: _beside(found), code)
 
 
-def _setting(
-    *,
-    workload: str,
-    replicas: int,
-    seconds: float,
-    warm_up: float,
-    window: int | None,
-    rate: float,
-    connections: int,
-    keys: int,
-    ceiling: int | None,
-    kill: "Victim | None" = None,
-    at: float = 0.0,
-) -> "Setting":
-    """The setting with its defaults filled in; raises ConfigError."""
-    from grootboek.bench.setting import Setting
-    from grootboek.bench.workloads import WORKLOADS
-    from grootboek.types import Quorum
-
-    chosen = WORKLOADS[workload]
-    wanted = WINDOW // chosen.records if window is None else window
-    signed = chosen.ceiling if ceiling is None else ceiling
-    if connections < MIN_CONNECTIONS or min(replicas, seconds, wanted, keys, signed) <= 0:
-        raise ConfigError(
-            f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
-        )
-    if min(rate, warm_up) < 0:
-        raise ConfigError("must not be below zero", where="--rate, --warm-up")
-    if kill is not None and (not 0 <= at < seconds or Quorum.of(replicas).faults == 0):
-        raise ConfigError("must be in the measured time, of a ledger that survives it", where="--kill, --at")
-    return Setting(
-        workload=workload,
-        replicas=replicas,
-        seconds=seconds,
-        warm_up=warm_up,
-        window=0 if rate else max(wanted, connections),
-        rate=rate,
-        connections=connections,
-        keys=keys,
-        ceiling=signed,
-        kill=kill,
-        at=at if kill else 0.0,
-    )
-
-
-def _view(report: "Report") -> "RenderableType":
-    facts = report.host
-    rows = [
-        (name, _text(value))
-        for part in (report.setting, report)
-        for name, value in msgspec.structs.asdict(part).items()
-        if name not in {"setting", "host", "backend"}
-    ]
-    rows += [
-        ("backend", report.backend),
-        ("machine", f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB"),
-    ]
+def figures(report: msgspec.Struct) -> "RenderableType":
+    """Each figure of a report with its setting, and the machine below."""
+    values = msgspec.structs.asdict(report)
+    facts: Host = values.pop("host")
+    setting = values.pop("setting", None)
+    known = {} if setting is None else msgspec.structs.asdict(setting)
+    rows = [(name, _text(value)) for name, value in (known | values).items()]
+    rows.append(("machine", f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB"))
     return table(("figure", "value"), rows)
 
 
