@@ -26,6 +26,7 @@ for name, text in (
     ("verify", "Audit a ledger offline, and say how fast."),
     ("catch_up", "Take a replica away under load, and watch it follow."),
     ("proofs", "Make and verify proofs, and say how fast and how large."),
+    ("report", "Make one page with the curves of several runs."),
 ):
     app.command(f"grootboek.cli.bench_more:{name}", name=name.replace("_", "-"), help=text)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from grootboek.bench.proofs import ProofReport
 
-__all__ = ["catch_up", "proofs", "verify"]
+__all__ = ["catch_up", "proofs", "report", "verify"]
 
 
 def verify(
@@ -110,6 +110,37 @@ def proofs(
         raise ConfigError("needs 0 < count <= transactions", where="--count")
     report = measure_proofs(transactions, count)
     return Outcome(report, lambda: _proof_table(report))
+
+
+def report(
+    runs: Annotated[
+        list[Path], Parameter(name="RUN.json", help="Reports of `bench cluster --save`; may be several.")
+    ],
+    /,
+    *,
+    output: Annotated[Path, Parameter(help="The page to write.")],
+    peers: Annotated[
+        Path | None, Parameter(help="Figures of other systems: see docs/performance.md.")
+    ] = None,
+    budget: Annotated[Path | None, Parameter(help="What parts of a transaction may cost: the same.")] = None,
+    json: Json = False,
+) -> Outcome:
+    """Make one page of HTML with curves: throughput against latency, scaling, a budget, others beside ours.
+
+    It works offline and holds no script.
+    """
+    from grootboek.bench.beside import load_budget, load_peers
+    from grootboek.bench.compare import load_report
+    from grootboek.bench.page import page
+
+    data = page(
+        [load_report(path) for path in runs],
+        load_peers(peers) if peers else (),
+        load_budget(budget) if budget else None,
+    )
+    output.write_bytes(data)
+    value = {"page": str(output), "runs": len(runs), "bytes": len(data)}
+    return Outcome(value, lambda: f"{output}: {len(runs)} runs")
 
 
 def _proof_table(report: "ProofReport") -> "RenderableType":
