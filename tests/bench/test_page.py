@@ -58,7 +58,7 @@ RUNS = [
 def charts(runs: list[Report], *more: object) -> dict[str, html.HtmlElement]:
     """The page's charts by the headings above them."""
     body = html.fromstring(page(runs, *more))  # type: ignore[arg-type]  # passed on
-    return {chart.getprevious().text: chart for chart in body.iter("svg")}
+    return {str(chart.xpath("string(preceding-sibling::*[1])")): chart for chart in body.iter("svg")}
 
 
 def legend(chart: html.HtmlElement) -> list[str]:
