@@ -1,11 +1,17 @@
 """The commands with real daemons, as short as they can be: that they work, not how fast."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
+from grootboek.bench import cluster
+from grootboek.bench.host import host
+from grootboek.bench.report import Report
+from grootboek.bench.setting import Setting
 from grootboek.bench.workloads import WORKLOADS
 from grootboek.cli.app import run
 from grootboek.cli.bench import Work
@@ -82,6 +88,27 @@ def test_another_setting_is_refused_before_anything_is_measured(
     earlier.write_text(to_json(REPORT))
     error = printed(capsys, "cluster", "--compare", str(earlier), code=Exit.USAGE)["error"]
     assert "host.cpu" in error["what"]
+
+
+def test_two_runs_side_by_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds = iter([100.0, 90.0, 50.0])
+
+    def measured(setting: Setting, *_: object) -> Report:
+        return msgspec.structs.replace(REPORT, setting=setting, host=host(), tput=next(speeds))
+
+    monkeypatch.setattr(cluster, "run", measured)
+    saved = str(tmp_path / "run.json")
+    printed(capsys, "cluster", "--save", saved)
+    report = printed(capsys, "cluster", "--compare", saved)
+    (tput,) = [one for one in report["compared"] if one["figure"] == "tput"]
+    assert (tput["before"], tput["after"], tput["noise"]) == (100.0, 90.0, True)
+    assert report["version_before"] == REPORT.version
+    assert run(["bench", "cluster", "--compare", saved]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert re.search(r"tput .* 100\.0 .* 50\.0 .* -50\.0 % ", shown)
+    assert re.search(r"p50_ms .* noise", shown)
 
 
 @pytest.mark.parametrize(

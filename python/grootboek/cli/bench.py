@@ -18,17 +18,13 @@ if TYPE_CHECKING:
 
     from grootboek.bench.compare import Change
     from grootboek.bench.host import Host
+    from grootboek.bench.report import Report
 
 __all__ = ["app", "figures"]
 
 app = App(name="bench", help="Measure a ledger on this machine.")
-for name, text in (
-    ("verify", "Audit a ledger offline, and say how fast."),
-    ("catch_up", "Take a replica away under load, and watch it follow."),
-    ("proofs", "Make and verify proofs, and say how fast and how large."),
-    ("report", "Make one page with the curves of several runs."),
-):
-    app.command(f"grootboek.cli.bench_more:{name}", name=name.replace("_", "-"), help=text)
+for name in ("verify", "catch_up", "proofs", "report"):
+    app.command(f"grootboek.cli.bench_more:{name}", name=name.replace("_", "-"))
 
 Work = Annotated[
     Literal["anchor", "transfer", "tax", "welfare", "supply_chain", "mixed", "bulk"],
@@ -68,9 +64,7 @@ def cluster(
     ] = None,
     at: Annotated[float, Parameter(help="When: so many seconds after the warm-up.")] = 5.0,
     runs: Annotated[int, Parameter(help="Runs, each on a new ledger; medians are reported.")] = 1,
-    keep: Annotated[
-        Path | None, Parameter(name="--keep", help="Leave the ledger in this new folder (one run).")
-    ] = None,
+    keep: Annotated[Path | None, Parameter(help="Leave the ledger in this new folder (one run).")] = None,
     save: Annotated[Path | None, Parameter(help="Write the report to this file, as JSON.")] = None,
     compare: Annotated[
         Path | None, Parameter(help="Show an earlier report beside this one; host and setting must be equal.")
@@ -117,7 +111,7 @@ def cluster(
         return Outcome(report, lambda: figures(report), code)
     found = changes(earlier, report)
     value = msgspec.structs.asdict(report) | {"compared": found, "version_before": earlier.version}
-    return Outcome(value, lambda: _beside(found), code)
+    return Outcome(value, lambda: _beside(earlier, report, found), code)
 
 
 def figures(report: msgspec.Struct) -> "RenderableType":
@@ -131,10 +125,14 @@ def figures(report: msgspec.Struct) -> "RenderableType":
     return table(("figure", "value"), rows)
 
 
-def _beside(found: "Sequence[Change]") -> "RenderableType":
+def _beside(before: "Report", after: "Report", found: "Sequence[Change]") -> "RenderableType":
     rows = [
         (one.figure, _text(one.before), _text(one.after), _percent(one), "noise" if one.noise else "")
         for one in found
+    ]
+    rows += [
+        (name, _text(getattr(before, name)), _text(getattr(after, name)), "", "")
+        for name in ("version", "runs", "fsync", "errors", "view_changes")
     ]
     return table(("figure", "before", "now", "change", ""), rows)
 
