@@ -14,7 +14,7 @@ from grootboek.bench.report import Report
 from grootboek.bench.setting import Setting
 from grootboek.bench.workloads import WORKLOADS
 from grootboek.cli.app import run
-from grootboek.cli.bench import Work
+from grootboek.cli.bench_options import Work
 from grootboek.cli.exits import Exit
 from grootboek.cli.output import to_json
 from tests.bench.reports import REPORT

@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from cyclopts import App, Parameter
 
+from grootboek.cli.bench_more import catch_up, proofs, report, verify
+from grootboek.cli.bench_options import (
+    Ceiling,
+    Connections,
+    Keys,
+    Rate,
+    Replicas,
+    Window,
+    Work,
+    figures,
+    text_of,
+)
 from grootboek.cli.exits import Exit
 from grootboek.cli.options import Json
 from grootboek.cli.output import Outcome, table, talk, to_json
@@ -17,34 +29,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from grootboek.bench.compare import Change
-    from grootboek.bench.host import Host
     from grootboek.bench.report import Report
 
-__all__ = ["app", "figures"]
+__all__ = ["app"]
 
 app = App(name="bench", help="Measure a ledger on this machine.")
-for name in ("verify", "catch_up", "proofs", "report"):
-    app.command(f"grootboek.cli.bench_more:{name}", name=name.replace("_", "-"))
-
-Work = Annotated[
-    Literal["anchor", "transfer", "tax", "welfare", "supply_chain", "mixed", "bulk"],
-    Parameter(help="What the transactions are: see docs/performance.md."),
-]
-Replicas = Annotated[int, Parameter(help="Daemons.")]
-Connections = Annotated[int, Parameter(help="Connections of the client, over all replicas.")]
-Keys = Annotated[int, Parameter(help="Different signing keys.")]
-Window = Annotated[
-    int | None, Parameter(help="Closed loop: transactions under way at any time (default: 4,000 records).")
-]
-Rate = Annotated[
-    float, Parameter(help="Open loop instead: single transactions a second, each at its own time.")
-]
-Ceiling = Annotated[
-    int | None,
-    Parameter(
-        help="Transactions a second that are signed before the clock starts (default: the workload's)."
-    ),
-]
+for function in (verify, catch_up, proofs, report):
+    app.command(function)
 
 
 @app.command
@@ -103,35 +94,24 @@ def cluster(
     for number in range(1, runs + 1):
         talk(f"run {number} of {runs}")
         reports.append(run(setting, talk, keep))
-    report = median_of(reports) if runs > 1 else reports[0]
+    now = median_of(reports) if runs > 1 else reports[0]
     if save is not None:
-        save.write_text(to_json(report) + "\n", encoding="utf-8")
-    code = Exit.OK if report.fsync and not report.errors else Exit.FAILED
+        save.write_text(to_json(now) + "\n", encoding="utf-8")
+    code = Exit.OK if now.fsync and not now.errors else Exit.FAILED
     if earlier is None:
-        return Outcome(report, lambda: figures(report), code)
-    found = changes(earlier, report)
-    value = msgspec.structs.asdict(report) | {"compared": found, "version_before": earlier.version}
-    return Outcome(value, lambda: _beside(earlier, report, found), code)
-
-
-def figures(report: msgspec.Struct) -> "RenderableType":
-    """Each figure of a report with its setting, and the machine below."""
-    values = msgspec.structs.asdict(report)
-    facts: Host = values.pop("host")
-    setting = values.pop("setting", None)
-    known = {} if setting is None else msgspec.structs.asdict(setting)
-    rows = [(name, _text(value)) for name, value in (known | values).items()]
-    rows.append(("machine", f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB"))
-    return table(("figure", "value"), rows)
+        return Outcome(now, lambda: figures(now), code)
+    found = changes(earlier, now)
+    value = msgspec.structs.asdict(now) | {"compared": found, "version_before": earlier.version}
+    return Outcome(value, lambda: _beside(earlier, now, found), code)
 
 
 def _beside(before: "Report", after: "Report", found: "Sequence[Change]") -> "RenderableType":
     rows = [
-        (one.figure, _text(one.before), _text(one.after), _percent(one), "noise" if one.noise else "")
+        (one.figure, text_of(one.before), text_of(one.after), _percent(one), "noise" if one.noise else "")
         for one in found
     ]
     rows += [
-        (name, _text(getattr(before, name)), _text(getattr(after, name)), "", "")
+        (name, text_of(getattr(before, name)), text_of(getattr(after, name)), "", "")
         for name in ("version", "runs", "fsync", "errors", "view_changes")
     ]
     return table(("figure", "before", "now", "change", ""), rows)
@@ -139,11 +119,3 @@ def _beside(before: "Report", after: "Report", found: "Sequence[Change]") -> "Re
 
 def _percent(change: "Change") -> str:
     return "" if change.percent is None else f"{change.percent:+.1f} %"
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.1f}"  # noqa: PLR2004  # two digits are enough
-    return f"{value:,}" if isinstance(value, int) else str(value or "none")

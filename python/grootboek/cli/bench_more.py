@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from grootboek.cli.bench import Ceiling, Connections, Keys, Rate, Replicas, Window, Work, figures
+from grootboek.cli.bench_options import Ceiling, Connections, Keys, Rate, Replicas, Window, Work, figures
 from grootboek.cli.exits import Exit
 from grootboek.cli.options import Json
 from grootboek.cli.output import Outcome, table, talk
