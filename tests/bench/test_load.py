@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from grootboek.bench.load import LoadClient, set_up
+from grootboek.bench.load import PORTION_BYTES, LoadClient, _portions, set_up
 from grootboek.bench.order import Order
 from grootboek.bench.report import Load
 from grootboek.bench.setting import Setting
 from grootboek.bench.signing import expiry_of, requests_of, sign
 from grootboek.bench.workloads.anchor import AnchorWorkload
+from grootboek.bench.workloads.bulk import BulkWorkload
 from grootboek.bench.workloads.transfer import TransferWorkload
 from grootboek.bench.workloads.workload import Workload
 from grootboek.client.nodes import Nodes
@@ -77,6 +78,16 @@ async def test_connections_of_a_replica_that_is_gone_move_on(net: Network) -> No
     load = await loaded(net, SMALL, AnchorWorkload(SMALL.keys), dead=True)
     assert load.moved == 4  # its connections, once each: they stay where they are well served
     assert set(load.errors) <= {"ran out of signed transactions: give a higher --ceiling"}
+
+
+def test_a_large_set_up_comes_in_portions() -> None:
+    drafts = list(BulkWorkload(keys=3).transactions(200))
+    portions = list(_portions(drafts))
+    assert [draft for portion in portions for draft in portion] == drafts
+    sizes = [sum(len(command) for draft in portion for command in draft.commands) for portion in portions]
+    assert all(PORTION_BYTES <= size < PORTION_BYTES + 20_000 for size in sizes[:-1])
+    assert len(sizes) > 1
+    assert list(_portions([])) == []
 
 
 async def test_a_request_waits_for_those_it_relies_on() -> None:

@@ -26,7 +26,7 @@ from grootboek.bench.order import Order
 from grootboek.bench.report import Load, Sample
 from grootboek.bench.setting import Setting
 from grootboek.bench.signing import Request, expiry_of, requests_of, sign
-from grootboek.bench.workloads import WORKLOADS, Roles, Workload
+from grootboek.bench.workloads import WORKLOADS, Draft, Roles, Workload
 from grootboek.client import AsyncClient
 from grootboek.client.answers import Result, verify_answer
 from grootboek.client.nodes import Node, Nodes, Overloaded
@@ -40,6 +40,8 @@ __all__ = ["Plan", "main", "set_up"]
 REQUEST_SECONDS = 30.0
 ROUND_SECONDS = 0.1
 """Before a request that no replica has taken goes round all of them again."""
+PORTION_BYTES = 512 << 10
+"""Commands of the set-up that are under way at a time."""
 FRAME_BYTES = 4
 """The length in front of each transaction."""
 
@@ -224,8 +226,22 @@ async def set_up(genesis: Genesis, workload: Workload, roles: Roles, count: int)
     """Submit what ``count`` transactions of the workload need; raises Rejected where any is refused."""
     async with AsyncClient(genesis) as client:
         for drafts in workload.prepare(roles, count):
-            for result in await client.send_prepared(sign(genesis, drafts, expiry_of(genesis))):
-                result.require()
+            for portion in _portions(drafts):
+                for result in await client.send_prepared(sign(genesis, portion, expiry_of(genesis))):
+                    result.require()
+
+
+def _portions(drafts: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
+    """The drafts in portions of about ``PORTION_BYTES``.
+
+    A set-up of megabytes would make one block that takes seconds, and cost the primary its view.
+    """
+    start = size = 0
+    for place, draft in enumerate(drafts, 1):
+        size += sum(map(len, draft.commands))
+        if size >= PORTION_BYTES or place == len(drafts):
+            yield drafts[start:place]
+            start, size = place, 0
 
 
 def _roles(folder: Path, genesis: Genesis) -> Roles:
