@@ -14,7 +14,7 @@ from grootboek.bench.host import Host, host
 from grootboek.bench.moment import metrics
 from grootboek.bench.process import LoadProcess
 from grootboek.bench.setting import Setting
-from grootboek.errors import BenchFailed
+from grootboek.errors import BenchFailed, Unavailable
 from grootboek.node.keystore import BESIDE
 from grootboek.node.localnet import Localnet
 
@@ -161,7 +161,7 @@ def _first_look(network: Localnet, k: int, until: float) -> _Look:
         network.require_running(k)
         try:
             return _look(network, k, ENTRIES)
-        except OSError:
+        except Unavailable:
             time.sleep(POLL_SECONDS)
     raise BenchFailed("the replica did not answer before the load ended: give more --seconds")
 

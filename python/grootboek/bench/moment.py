@@ -9,6 +9,7 @@ from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
 from grootboek.bench.host import Usage, loopback_bytes, rss_bytes, usage
+from grootboek.errors import Unavailable
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import client_context
 from grootboek.node.localnet import Localnet
@@ -17,7 +18,7 @@ from grootboek.types import ReplicaInfo
 __all__ = ["Memory", "Moment", "Spent", "metrics", "moment", "spent"]
 
 SAMPLE_SECONDS = 0.5
-METRICS_SECONDS = 10.0
+METRICS_SECONDS = 30.0
 SIGNATURES = "grootboek_transaction_signatures_total"
 SYNCS = "grootboek_journal_syncs_total"
 VIEW_CHANGES = "grootboek_view_changes_total"
@@ -77,13 +78,15 @@ def spent(before: Moment, after: Moment) -> Spent:
 
 
 def metrics(replica: ReplicaInfo) -> dict[str, float]:
-    """The counters of one replica that have no labels. Raises OSError where it does not answer."""
+    """The counters of one replica that have no labels. Raises Unavailable where it does not answer."""
     host, port = split_address(replica.api)
     context = client_context([b64decode(replica.api_certificate)])
     connection = http.client.HTTPSConnection(host, port, timeout=METRICS_SECONDS, context=context)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(str(error) or type(error).__name__, where=replica.name) from error
     finally:
         connection.close()
     families = text_string_to_metric_families(text)
