@@ -19,7 +19,7 @@ def test_prepare_transactions(measure: Measure, new_ledger: NewLedger) -> None:
     chain, key = new_ledger().genesis.chain, key_of("anyone")
 
     def prepare() -> None:
-        commands = [encode_command("records", Records.version, anchor(number)) for number in range(BATCH)]
+        commands = [(encode_command("records", Records.version, anchor(number)),) for number in range(BATCH)]
         prepare_many(chain, key, commands, expiry=1)
 
     measure(prepare, items=BATCH, of="transactions")

@@ -415,8 +415,8 @@ class DemoFailed(GrootboekError):
 
 
 class BenchFailed(GrootboekError):
-    """The benchmark's load client did not do its work."""
+    """A part of the benchmark did not do its work: the load client, a kill, an audit or a proof."""
 
     code = "GB-8002"
     title = "the benchmark could not be run"
-    fix = "Read what the load client wrote above; try a smaller --window or fewer --seconds."
+    fix = "Read what is said here and above; try a smaller --window or fewer --seconds."

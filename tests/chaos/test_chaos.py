@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grootboek import receipts
-from grootboek.bench.cluster import _metrics
+from grootboek.bench.moment import metrics
 from grootboek.cli.app import run
 from grootboek.cli.exits import Exit
 from grootboek.client import Result, Verifier
@@ -122,7 +122,7 @@ def assert_linearizable(registers: Registers) -> None:
 def assert_nobody_is_accused(here: Field) -> None:
     """All were correct, whatever befell them: no contradiction, and none that a guard had to prevent."""
     for replica in here.net.genesis.replicas:
-        found = _metrics(replica)
+        found = metrics(replica)
         say(f"{replica.name} is in view {found['grootboek_view']:.0f}")
         assert (found["grootboek_evidence"], found["grootboek_refused_signatures"]) == (0, 0)
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import itertools
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from grootboek import proofs, webapi, wire
-from grootboek.bench.load import Request, requests_of, transactions
+from grootboek.bench.signing import Request, expiry_of, requests_of, sign
+from grootboek.bench.workloads.anchor import AnchorWorkload
 from grootboek.client import Result, Verifier
 from grootboek.client.answers import verify_answer
 from grootboek.client.nodes import Node, Nodes
@@ -37,9 +37,9 @@ class Flood:
         self.seen: Counter[str] = Counter()
         self._nodes = Nodes(genesis.founding)
         self._verifier = Verifier(genesis)
-        expiry = time.time_ns() // 1_000_000 + genesis.limits.validity_ms // 2
         count = round(seconds / EVERY_SECONDS)
-        self._requests = requests_of(transactions(genesis, count * IN_REQUEST, 1, expiry), IN_REQUEST)
+        drafts = AnchorWorkload(keys=1).transactions(count * IN_REQUEST)
+        self._requests = requests_of(sign(genesis, drafts, expiry_of(genesis)), IN_REQUEST)
 
     async def run(self) -> None:
         """Send all, signed before, to all nodes in turn, and wait for the answers."""

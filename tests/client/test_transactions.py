@@ -34,9 +34,11 @@ def test_what_is_prepared_is_admitted(commands: int, signers: int, atomic: bool)
 
 
 def test_many_are_prepared_at_once() -> None:
-    many = prepare_many(CHAIN, key("bulk"), (command() for _ in range(50)), expiry=EXPIRY)
+    items = [[command() for _ in range(1 + i % 3)] for i in range(50)]
+    many = prepare_many(CHAIN, key("bulk"), items, expiry=EXPIRY)
     assert judged(*(prepared.frame for prepared in many)) == bytes(50)
     assert len({prepared.id for prepared in many}) == 50
+    assert [prepared.transaction.commands for prepared in many] == [tuple(item) for item in items]
 
 
 def test_equal_commands_make_different_transactions() -> None:

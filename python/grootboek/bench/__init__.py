@@ -1,1 +1,1 @@
-"""Measuring a cluster of real daemons: ``grootboek bench cluster``."""
+"""Measuring a ledger on this machine: ``grootboek bench``."""

@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from grootboek import wire
 from grootboek._core import TransactionBatch
 from grootboek.bench.host import Host, host
-from grootboek.bench.load import EXPIRY_MARGIN_MS, Request, requests_of, transactions
 from grootboek.bench.rehearsal import JUDGED, Rehearsal
+from grootboek.bench.signing import Request, expiry_of, requests_of, sign
 from grootboek.bench.sockets import Link, request_us
 from grootboek.bench.stages import WATCHED, Stages
+from grootboek.bench.workloads.anchor import AnchorWorkload
 from grootboek.errors import ConfigError
 from grootboek.modules.records import Records
 from grootboek.network import Lane
@@ -206,7 +207,7 @@ def _found(keys: Sequence[ReplicaKeys]) -> Genesis:
 
 def _turns(genesis: Genesis, batch: int, request: int, rounds: int) -> list[list[Request]]:
     """Signed transactions, as the requests of each round."""
-    expiry = genesis.time + genesis.limits.validity_ms - EXPIRY_MARGIN_MS
-    requests = requests_of(transactions(genesis, batch * rounds, KEYS, expiry), request)
+    drafts = AnchorWorkload(KEYS).transactions(batch * rounds)
+    requests = requests_of(sign(genesis, drafts, expiry_of(genesis)), request)
     each = batch // request
     return [requests[at : at + each] for at in range(0, len(requests), each)]

@@ -58,8 +58,11 @@ def usage(pid: int) -> Usage:
 
 
 def rss_bytes(pid: int) -> int:
-    """Resident memory of process ``pid``."""
-    return int(_field(PROC / str(pid) / "status", "VmRSS", "0").split()[0]) * 1024
+    """Resident memory of process ``pid``; 0 where it has ended."""
+    try:
+        return int(_field(PROC / str(pid) / "status", "VmRSS", "0").split()[0]) * 1024
+    except FileNotFoundError:
+        return 0
 
 
 def loopback_bytes() -> int:

@@ -40,7 +40,7 @@ COMMANDS = (
     (CHECK, "simulate", "simulate:simulate", "Run the ledger under simulated faults and lies."),
     (CHECK, "twins", "twins:twins", "Run replicas beside their own twins, on networks that choose."),
     (CHECK, "mutate", "twins:mutate", "Change each field of each message, and let the others go on."),
-    (CHECK, "bench", "bench:app", "Measure a cluster on this machine."),
+    (CHECK, "bench", "bench:app", "Measure a ledger on this machine."),
     (CHECK, "explain", "explain:explain", "Explain an error code."),
 )
 

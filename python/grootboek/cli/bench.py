@@ -1,137 +1,122 @@
-"""``grootboek bench cluster``: what a network of daemons does on this machine."""
+"""``grootboek bench``: what a ledger does on this machine."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
+from grootboek.cli.bench_budget import budget
+from grootboek.cli.bench_more import catch_up, proofs, report, verify
+from grootboek.cli.bench_options import (
+    Ceiling,
+    Connections,
+    Keys,
+    Rate,
+    Replicas,
+    Window,
+    Work,
+    figures,
+    text_of,
+)
 from grootboek.cli.exits import Exit
 from grootboek.cli.options import Json
-from grootboek.cli.output import Outcome, table, talk
+from grootboek.cli.output import Outcome, table, talk, to_json
 from grootboek.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
-    from grootboek.bench.budget import Budget
+    from grootboek.bench.compare import Change
     from grootboek.bench.report import Report
 
 __all__ = ["app"]
 
-app = App(name="bench", help="Measure a cluster on this machine.")
-
-MIN_CONNECTIONS = 16
-BESIDE_SECONDS = 8.0
-"""Of the cluster that a budget is compared with."""
+app = App(name="bench", help="Measure a ledger on this machine.")
+for function in (budget, verify, catch_up, proofs, report):
+    app.command(function)
 
 
 @app.command
 def cluster(
     *,
-    replicas: Annotated[int, Parameter(help="Daemons.")] = 4,
+    workload: Work = "anchor",
+    replicas: Replicas = 4,
     seconds: Annotated[float, Parameter(help="Measured time, after the warm-up.")] = 20.0,
     warm_up: Annotated[float, Parameter(help="Seconds that are not counted.")] = 3.0,
-    window: Annotated[int, Parameter(help="Closed loop: transactions under way at any time.")] = 4_000,
-    rate: Annotated[
-        float, Parameter(help="Open loop instead: single transactions a second, each at its own time.")
-    ] = 0.0,
-    connections: Annotated[int, Parameter(help="Connections of the client, over all replicas.")] = 16,
-    keys: Annotated[int, Parameter(help="Different signing keys.")] = 1_000,
-    ceiling: Annotated[
-        int, Parameter(help="Transactions a second that are signed before the clock starts.")
-    ] = 12_000,
+    window: Window = None,
+    rate: Rate = 0.0,
+    connections: Connections = 16,
+    keys: Keys = 1_000,
+    ceiling: Ceiling = None,
+    kill: Annotated[
+        Literal["backup", "primary"] | None, Parameter(help="Kill that replica while it is measured.")
+    ] = None,
+    at: Annotated[float, Parameter(help="When: so many seconds after the warm-up.")] = 5.0,
     runs: Annotated[int, Parameter(help="Runs, each on a new ledger; medians are reported.")] = 1,
+    keep: Annotated[Path | None, Parameter(help="Leave the ledger in this new folder (one run).")] = None,
+    save: Annotated[Path | None, Parameter(help="Write the report to this file, as JSON.")] = None,
+    compare: Annotated[
+        Path | None, Parameter(help="Show an earlier report beside this one; host and setting must be equal.")
+    ] = None,
     json: Json = False,
 ) -> Outcome:
     """Found a network of daemons, load it from another process, and report medians.
 
     Exit code 1 where transactions failed or a replica did not sync for real.
     """
-    from grootboek.bench.cluster import Setting, run
+    from grootboek.bench.cluster import run
+    from grootboek.bench.compare import changes, load_report, require_same
+    from grootboek.bench.host import host
     from grootboek.bench.report import median_of
+    from grootboek.bench.setting import Setting
 
-    counts = (replicas, seconds, window, keys, runs, ceiling)
-    if connections < MIN_CONNECTIONS or min(counts) <= 0 or min(rate, warm_up) < 0:
-        raise ConfigError(
-            f"counts must be positive, and connections at least {MIN_CONNECTIONS}", where="flags"
-        )
-    setting = Setting(
+    setting = Setting.of(
+        workload,
         replicas=replicas,
         seconds=seconds,
         warm_up=warm_up,
-        window=0 if rate else max(window, connections),
+        window=window,
         rate=rate,
         connections=connections,
         keys=keys,
         ceiling=ceiling,
+        kill=kill,
+        at=at,
     )
+    if runs <= 0 or (keep is not None and runs > 1):
+        raise ConfigError("there is at least one run, and only one where --keep is given", where="--runs")
+    earlier = load_report(compare) if compare else None
+    if earlier is not None:
+        require_same(earlier, setting, host())  # before anything is measured
     reports = []
     for number in range(1, runs + 1):
         talk(f"run {number} of {runs}")
-        reports.append(run(setting, talk))
-    report = median_of(reports) if runs > 1 else reports[0]
-    code = Exit.OK if report.fsync and not report.errors else Exit.FAILED
-    return Outcome(report, lambda: _view(report), code)
+        reports.append(run(setting, talk, keep))
+    now = median_of(reports) if runs > 1 else reports[0]
+    if save is not None:
+        save.write_text(to_json(now) + "\n", encoding="utf-8")
+    code = Exit.OK if now.fsync and not now.errors else Exit.FAILED
+    if earlier is None:
+        return Outcome(now, lambda: figures(now), code)
+    found = changes(earlier, now)
+    value = msgspec.structs.asdict(now) | {"compared": found, "version_before": earlier.version}
+    return Outcome(value, lambda: _beside(earlier, now, found), code)
 
 
-def _view(report: "Report") -> "RenderableType":
-    facts = report.host
+def _beside(before: "Report", after: "Report", found: "Sequence[Change]") -> "RenderableType":
     rows = [
-        (name, _text(value))
-        for name, value in msgspec.structs.asdict(report).items()
-        if name not in {"host", "backend"}
+        (one.figure, text_of(one.before), text_of(one.after), _percent(one), "noise" if one.noise else "")
+        for one in found
     ]
     rows += [
-        ("backend", report.backend),
-        ("machine", f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB"),
+        (name, text_of(getattr(before, name)), text_of(getattr(after, name)), "", "")
+        for name in ("version", "runs", "fsync", "errors", "view_changes")
     ]
-    return table(("figure", "value"), rows)
+    return table(("figure", "before", "now", "change", ""), rows)
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value or "none")
-
-
-@app.command
-def budget(
-    *,
-    replicas: Annotated[int, Parameter(help="Replicas, all in this process.")] = 4,
-    batch: Annotated[int, Parameter(help="Transactions in a round: under way at once.")] = 4_000,
-    request: Annotated[int, Parameter(help="Transactions in one request.")] = 250,
-    rounds: Annotated[int, Parameter(help="Measured rounds.")] = 4,
-    beside: Annotated[bool, Parameter(name="--cluster", help="Run a cluster, too, and compare.")] = False,
-    json: Json = False,
-) -> Outcome:
-    """Account for the CPU time of one transaction, stage by stage, summed over the replicas.
-
-    Exit code 1, and the cluster's own report, where its transactions failed.
-    """
-    from grootboek.bench.budget import measure
-    from grootboek.bench.report import Report
-    from grootboek.node import logs
-
-    logs.configure(level="warning")
-    talk(f"measuring {replicas} replicas without a network, the API and a link")
-    found = measure(replicas, batch, request, rounds)
-    if not beside:
-        return Outcome(found, lambda: _account(found))
-    measured = cluster(replicas=replicas, window=batch, seconds=BESIDE_SECONDS)
-    if not isinstance(measured.value, Report) or measured.exit is not Exit.OK:
-        return measured
-    compared = found.beside(measured.value.cpu_us_per_tx)
-    return Outcome(compared, lambda: _account(compared))
-
-
-def _account(found: "Budget") -> "RenderableType":
-    rows: list[tuple[str, object, object, object]] = [
-        (one.stage, one.us_per_tx, one.times, one.total_us_per_tx) for one in found.stages
-    ]
-    rows.append(("sum", None, None, found.sum_us_per_tx))
-    if found.cluster_us_per_tx is not None:
-        rows.append(("not accounted", None, None, found.not_accounted_us_per_tx))
-        rows.append(("measured in a cluster", None, None, found.cluster_us_per_tx))
-    return table(("stage", "us once", "times", "us per transaction"), rows)
+def _percent(change: "Change") -> str:
+    return "" if change.percent is None else f"{change.percent:+.1f} %"

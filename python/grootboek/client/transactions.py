@@ -87,13 +87,18 @@ def prepare(
 
 
 def prepare_many(
-    chain: Chain, signer: SigningKey, commands: Iterable[bytes], *, expiry: Millis
+    chain: Chain, signer: SigningKey, transactions: Iterable[Sequence[bytes]], *, expiry: Millis
 ) -> list[Prepared]:
-    """One transaction of one signer for each command: for loads of many small transactions."""
+    """Transactions of one signer, each given by its commands, which take effect together or not at all.
+
+    For loads of many small transactions; limits are not checked.
+    """
     signers, start = (signer.public,), secrets.randbits(NONCE_BITS)
-    items = [(command,) for command in commands]
+    items = [tuple(commands) for commands in transactions]
     headers = [
-        wire.encode(Header(chain.id, signers, start + i, expiry, False, 1, command_root(item)))  # noqa: FBT003  # positional for speed
+        wire.encode(
+            Header(chain.id, signers, start + i, expiry, len(item) > 1, len(item), command_root(item))
+        )
         for i, item in enumerate(items)
     ]
     signed = [wire.transaction_bytes(chain, raw) for raw in headers]

@@ -1,0 +1,184 @@
+"""One page of HTML with the curves of several runs: no script, nothing that is fetched."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from grootboek.bench.beside import Budget, Peer
+from grootboek.bench.chart import Bar, Series, bars, curves
+from grootboek.bench.host import Host
+from grootboek.bench.report import Report
+
+__all__ = ["page"]
+
+STYLE: Final = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+svg { width: 100%; font-size: 12px } svg text { fill: #222 }
+.grid { stroke: #ddd } .key { stroke-width: 3 }
+table { border-collapse: collapse; width: 100%; font-size: 13px }
+th, td { padding: .2rem .5rem; border-bottom: 1px solid #ddd; text-align: right }
+th:first-child, td:first-child { text-align: left }
+.warning { background: #fff3cd; padding: .5rem 1rem }
+"""
+HEADINGS: Final = (
+    "workload",
+    "replicas",
+    "load",
+    "runs",
+    "tx/s",
+    "records/s",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "longest outage ms",
+    "CPU us/tx",
+    "errors",
+    "version",
+)
+
+
+def page(reports: Sequence[Report], peers: Sequence[Peer] = (), budget: Budget | None = None) -> bytes:
+    """The page. Requires at least one report."""
+    html = Element("html", {"lang": "en"})
+    head, body = SubElement(html, "head"), SubElement(html, "body")
+    SubElement(head, "meta", {"charset": "utf-8"})
+    SubElement(head, "title").text = "grootboek bench"
+    SubElement(head, "style").text = STYLE
+    SubElement(body, "h1").text = "grootboek bench"
+    _machines(body, [report.host for report in reports])
+    whole = [report for report in reports if not report.setting.kill]
+    for workload in dict.fromkeys(report.setting.workload for report in whole):
+        own = _latency_curves(report for report in whole if report.setting.workload == workload)
+        beside = _peer_curves(peer for peer in peers if peer.workload == workload)
+        _chart(
+            body, f"{workload}: throughput and latency", "records a second", "ms", [*own, *beside], log=True
+        )
+    sizes = [*_scaling(whole), *_peer_sizes(peers)]
+    _chart(body, "Scaling: the best run of each size", "replicas", "records a second", sizes)
+    if budget is not None:
+        SubElement(body, "h2").text = f"Budget, {budget.unit}"
+        rows = [Bar(part.name, (part.budget, part.measured)) for part in budget.parts]
+        body.append(bars("budget", ("budget", "measured"), rows))
+    SubElement(body, "h2").text = "All runs"
+    _table(body, HEADINGS, map(_row, reports))
+    if peers:
+        SubElement(body, "h2").text = "Others, and where their figures come from"
+        _table(
+            body,
+            ("system", "workload", "replicas", "records/s", "p50 ms", "p99 ms", "source"),
+            _peer_rows(peers),
+        )
+    text: bytes = tostring(html, encoding="utf-8", method="html")
+    return b"<!doctype html>\n" + text
+
+
+def _machines(body: Element, hosts: Sequence[Host]) -> None:
+    different = list(dict.fromkeys(hosts))
+    for facts in different:
+        text = f"{facts.cpu}, {facts.cores} cores, {facts.memory_mb} MB, Linux {facts.kernel}, "
+        SubElement(body, "p").text = f"{text}Python {facts.python}, Ed25519 {facts.backend}"
+    if len(different) > 1:
+        warning = SubElement(body, "p", {"class": "warning"})
+        warning.text = "These runs are of different machines: their figures cannot be compared."
+
+
+def _chart(
+    body: Element, title: str, x_label: str, y_label: str, series: Sequence[Series], *, log: bool = False
+) -> None:
+    """A heading and a chart, where there is anything to be seen."""
+    seen = [one for one in series if one.points]
+    if seen:
+        SubElement(body, "h2").text = title
+        body.append(curves(title, x_label, y_label, seen, log=log))
+
+
+def _load_of(report: Report) -> tuple[str, float]:
+    """The kind of loop, and how much load."""
+    setting = report.setting
+    return ("open", setting.rate) if setting.rate else ("closed", setting.window)
+
+
+def _latency_curves(reports: Iterable[Report]) -> Iterator[Series]:
+    """For each size and kind of loop the p50 and p99, by rising load."""
+    groups: defaultdict[tuple[int, str], list[Report]] = defaultdict(list)
+    for report in sorted(reports, key=lambda one: _load_of(one)[1]):
+        groups[report.setting.replicas, _load_of(report)[0]].append(report)
+    for (replicas, loop), group in sorted(groups.items()):
+        for figure in ("p50", "p99"):
+            found = [(one.records_per_s, getattr(one, f"{figure}_ms")) for one in group]
+            points = [(x, y) for x, y in found if y > 0]  # 0: nothing was acknowledged
+            yield Series(f"n = {replicas}, {loop} loop, {figure}", points)
+
+
+def _peer_curves(peers: Iterable[Peer]) -> Iterator[Series]:
+    for peer in peers:
+        for figure in ("p50", "p99"):
+            found = [(one.records_per_s, getattr(one, f"{figure}_ms")) for one in peer.points]
+            points = [(x, y) for x, y in found if y]
+            yield Series(f"{peer.name}, n = {peer.replicas}, {figure}", points, dashed=True)
+
+
+def _scaling(reports: Iterable[Report]) -> Iterator[Series]:
+    """For each workload the best run of each size."""
+    best: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for report in reports:
+        sizes = best[report.setting.workload]
+        replicas = report.setting.replicas
+        sizes[replicas] = max(report.records_per_s, sizes.get(replicas, 0.0))
+    for workload, sizes in best.items():
+        yield Series(workload, [(float(n), sizes[n]) for n in sorted(sizes)])
+
+
+def _peer_sizes(peers: Iterable[Peer]) -> Iterator[Series]:
+    best: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for peer in peers:
+        sizes = best[peer.name, peer.workload]
+        highest = max(point.records_per_s for point in peer.points)
+        sizes[peer.replicas] = max(highest, sizes.get(peer.replicas, 0.0))
+    for (name, workload), sizes in best.items():
+        yield Series(f"{name}, {workload}", [(float(n), sizes[n]) for n in sorted(sizes)], dashed=True)
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    setting = report.setting
+    load = f"{setting.rate:g}/s" if setting.rate else f"window {setting.window:,}"
+    if report.killed:
+        load += f", {setting.kill} killed"
+    return (
+        setting.workload,
+        str(setting.replicas),
+        load,
+        str(report.runs),
+        f"{report.tput:,.0f}",
+        f"{report.records_per_s:,.0f}",
+        f"{report.p50_ms:,.1f}",
+        f"{report.p99_ms:,.1f}",
+        f"{report.p999_ms:,.1f}",
+        f"{report.outage_ms:,.0f}",
+        f"{report.cpu_us_per_tx:,.0f}",
+        f"{sum(report.errors.values()):,}",
+        report.version,
+    )
+
+
+def _peer_rows(peers: Iterable[Peer]) -> Iterator[tuple[str, ...]]:
+    for peer in peers:
+        for point in peer.points:
+            latencies = ("" if ms is None else f"{ms:,.1f}" for ms in (point.p50_ms, point.p99_ms))
+            yield (
+                peer.name,
+                peer.workload,
+                str(peer.replicas),
+                f"{point.records_per_s:,.0f}",
+                *latencies,
+                peer.source,
+            )
+
+
+def _table(body: Element, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = SubElement(body, "table")
+    for kind, cells in (("th", headings), *(("td", row) for row in rows)):
+        line = SubElement(table, "tr")
+        for cell in cells:
+            SubElement(line, kind).text = cell

@@ -1,0 +1,60 @@
+"""A report with invented figures."""
+
+from grootboek.bench.host import Host
+from grootboek.bench.report import Report
+from grootboek.bench.setting import Setting
+
+HERE = Host("cpu", 2, 1_000, "6.1", "3.11", "auto/auto")
+SETTING = Setting(
+    workload="anchor",
+    replicas=4,
+    seconds=20.0,
+    warm_up=3.0,
+    window=4_000,
+    rate=0.0,
+    connections=16,
+    keys=1_000,
+    ceiling=12_000,
+)
+REPORT = Report(
+    version="0.1.0",
+    setting=SETTING,
+    host=HERE,
+    runs=1,
+    tput=1.0,
+    records_per_s=1.0,
+    p50_ms=1.0,
+    p90_ms=1.0,
+    p99_ms=1.0,
+    p999_ms=1.0,
+    max_ms=1.0,
+    p99_corrected_ms=1.0,
+    p999_corrected_ms=1.0,
+    outage_ms=1.0,
+    killed="",
+    killed_s=0.0,
+    p99_before_kill_ms=0.0,
+    p99_after_kill_ms=0.0,
+    moved=0,
+    fairness=1.0,
+    slowest_connection=1.0,
+    fastest_connection=1.0,
+    slowest_replica=1.0,
+    fastest_replica=1.0,
+    cpu_us_per_tx=1.0,
+    rss_mb=1.0,
+    disk_written_bytes_per_tx=1.0,
+    disk_kept_bytes_per_tx=1.0,
+    loopback_bytes_per_tx=1.0,
+    signatures_verified_per_replica=10,
+    fsync=True,
+    errors={},
+    view_changes=0,
+    transactions=20,
+    transaction_bytes=250.0,
+    in_request=250,
+    keys=1_000,
+    distinct_keys=100_000,
+    client_cpu_us_per_tx=1.0,
+    backend="auto/auto",
+)
