@@ -26,7 +26,7 @@ __all__ = ["Ordering"]
 
 IN_FLIGHT = 4
 """How many proposals the primary keeps in flight."""
-PROMPT = 1
+PROMPT = 2
 """How many of them it makes at once, however small; beyond that only full ones."""
 
 
