@@ -10,7 +10,7 @@ from msgspec import structs
 
 from grootboek import receipts, wire
 from grootboek.client.transactions import Prepared
-from grootboek.client.verifier import Verifier
+from grootboek.client.verifier import REMEMBERED, Verifier
 from grootboek.errors import BadCertificate, BadProof, BadReceipt, ProofError
 from grootboek.proofs import Receipt, StateProof
 from grootboek.wire import Certificate, Cosignature
@@ -253,3 +253,27 @@ def test_verifying_needs_no_network_packages() -> None:
     code = "import sys; from grootboek.client import Verifier; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert not {"aiohttp", "cryptography", "structlog", "uvloop"} & set(loaded.split())
+
+
+def test_the_last_certificates_are_verified_once(
+    ledger: SmallLedger, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, log = ledger.certificate(), ledger.log_signature()
+    block, epoch = verifier.verify_certificate(certificate), verifier.verify_log_signature(certificate, log)
+    monkeypatch.setattr(Verifier, "_signer", None)
+    monkeypatch.setattr(type(verifier.epochs), "check", None)
+    assert verifier.verify_certificate(certificate) == block
+    assert verifier.verify_log_signature(certificate, log) == epoch
+    with pytest.raises(TypeError):
+        verifier.verify_certificate(structs.replace(certificate, root=bytes(32)))
+    with pytest.raises(TypeError):
+        verifier.verify_log_signature(certificate, (log[0], bytes(64)))
+
+
+def test_only_so_many_certificates_are_remembered(
+    ledger: SmallLedger, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(verifier.epochs), "check", lambda _self, one: one.size)
+    for size in range(1, 3 * REMEMBERED):
+        verifier.verify_certificate(structs.replace(ledger.certificate(), size=size))
+    assert len(verifier._blocks) == REMEMBERED

@@ -5,6 +5,7 @@ Sources: RFC 9162 section 2.1 (Merkle proofs), c2sp.org/tlog-cosignature, c2sp.o
 """
 
 from collections.abc import Sequence
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -26,6 +27,13 @@ from grootboek.types import Epoch, Genesis, Millis
 from grootboek.wire import BlockEntry, Certificate, Event, Header
 
 __all__ = ["ProvenCheckpoint", "ProvenReceipt", "ProvenRecord", "ProvenState", "Verifier"]
+
+
+REMEMBERED: Final = 64
+"""Certificates, and log signatures, that need not be verified twice."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ProvenCheckpoint(Struct, frozen=True, kw_only=True):
@@ -94,6 +102,12 @@ class ProvenState(Struct, frozen=True, kw_only=True):
     checkpoint: ProvenCheckpoint
 
 
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    if len(known) >= REMEMBERED:
+        del known[next(iter(known))]
+    known[key] = value
+
+
 class Verifier:
     """Verifies offline with the genesis file alone.
 
@@ -106,12 +120,22 @@ class Verifier:
         self.genesis = genesis
         self.epochs = Epochs(genesis)
         self._chain = genesis.chain
+        self._blocks: dict[Certificate, BlockEntry] = {}
+        self._signed: dict[tuple[Certificate, tuple[int, bytes], int], Epoch] = {}
+        """By certificate, log signature, and how many epochs were known."""
 
     # --- certificates ----------------------------------------------------------------------------
 
     def verify_certificate(self, certificate: Certificate) -> BlockEntry:
-        """The block that the certified checkpoint ends with; raises BadCertificate."""
-        return self.epochs.check(certificate)
+        """The block that the certified checkpoint ends with; raises BadCertificate.
+
+        Many answers rest on the same certificate: the last ones that were good are remembered.
+        """
+        block = self._blocks.get(certificate)
+        if block is None:
+            block = self.epochs.check(certificate)
+            _remember(self._blocks, certificate, block)
+        return block
 
     def verify_log_signature(self, certificate: Certificate, log: tuple[int, bytes]) -> Epoch:
         """The epoch whose replica's log key has signed the checkpoint. Raises BadCertificate.
@@ -119,6 +143,14 @@ class Verifier:
         The replica is one of the certificate's epoch; one of the next epoch may sign the block that opened
         it (``proofs.Receipt.log``).
         """
+        key = certificate, log, len(self.epochs.all)
+        epoch = self._signed.get(key)
+        if epoch is None:
+            epoch = self._signer(certificate, log)
+            _remember(self._signed, key, epoch)
+        return epoch
+
+    def _signer(self, certificate: Certificate, log: tuple[int, bytes]) -> Epoch:
         replica, signature = log
         body = notes.checkpoint_body(self._chain.origin, certificate.size, certificate.root)
         for epoch in self._signing(certificate.size):
