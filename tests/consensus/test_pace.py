@@ -1,13 +1,14 @@
 """Slow primaries are replaced, and nobody else is (defects D11 and D12; PL5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 
 from grootboek._core import digest
+from grootboek.consensus import Event
 from grootboek.wire import Envelope, Frame, PrePrepare, decode, protocol_messages
-from tests.consensus.cluster import Cluster
+from tests.consensus.cluster import Cluster, Member
 
 SECOND = 1_000
 LATE_MS = 900
@@ -147,6 +148,46 @@ def test_a_primary_that_is_not_slow_stays(trouble: Callable[[Cluster], None], ra
     cluster.run(30 * SECOND)
     assert views(cluster) == {0}
     assert not any(member.complained for member in cluster.members)
+
+
+def busy(cluster: Cluster, costs: Sequence[int]) -> None:
+    """Each replica takes so many milliseconds to execute a block, and hears and says nothing meanwhile."""
+    free = [0] * cluster.n
+    handle, execute = Member.handle, Member.execute
+
+    def in_turn(self: Member, event: Event) -> None:
+        wait = free[self.me] - cluster.now
+        if wait > 0:
+            cluster.later(wait, lambda: self.handle(event))
+        else:
+            handle(self, event)
+
+    def at_length(self: Member, seq: int, time: int, batches: tuple[bytes, ...]) -> list[Event]:
+        free[self.me] = max(free[self.me], cluster.now) + costs[self.me]
+        return execute(self, seq, time, batches)
+
+    for member in cluster.members:
+        member.handle = partial(in_turn, member)  # type: ignore[method-assign]  # a busy one
+        member.execute = partial(at_length, member)  # type: ignore[method-assign]  # a busy one
+    cluster.delay = lambda sender, _to, _frame: max(0, free[sender] - cluster.now)
+
+
+@pytest.mark.parametrize("ms", [75, 160, 300])
+def test_where_all_are_busy_the_primary_stays(ms: int) -> None:
+    """It proposes when it has executed: some of the others are ahead of it by a block at any time."""
+    cluster = Cluster()
+    busy(cluster, [ms] * 4)
+    load(cluster, 40, lambda _second: 50)
+    cluster.run(40 * SECOND)
+    assert views(cluster) == {0}
+
+
+def test_a_primary_that_is_slower_than_all_others_where_all_are_busy_is_replaced_once() -> None:
+    cluster = Cluster()
+    busy(cluster, (260, 220, 220, 220))
+    load(cluster, 40, lambda _second: 50)
+    cluster.run(40 * SECOND)
+    assert views(cluster) == {1}
 
 
 def test_suspicions_of_f_replicas_move_nobody() -> None:

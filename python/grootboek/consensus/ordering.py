@@ -70,9 +70,13 @@ class Ordering(Learning):
         return sum(self.known[digest].transactions for digest in batches)
 
     def owed(self) -> bool:
-        """Whether a correct primary, seeing what this replica sees, would propose at once."""
+        """Whether a correct primary, seeing what this replica sees, would have proposed by now.
+
+        It has ``PROMPT`` proposals in flight as soon as something waits, and may be a block behind this
+        replica in executing them: where all are busy, that much says nothing about it.
+        """
         waiting = bool(self.backlog.origins)
-        return waiting and self.top - self.executed < PROMPT and self.following <= self.high
+        return waiting and self.top - self.executed < PROMPT - 1 and self.following <= self.high
 
     # --- PRE-PREPARE -----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 Three questions, each about a view that is open and owes something, so that an idle ledger says nothing:
 
-* **Owed.** Would a correct primary propose now? It does so at once while little is in flight. A primary
+* **Owed.** Would a correct primary have proposed by now? Nothing is in flight, and batches wait. A primary
   is slow if it owed a proposal for three quarters of the time, and batches waited long for theirs.
 * **Passed over.** Does the first batch of some origin wait while others are proposed? It was sent to
   the primary again meanwhile, and a correct one takes the origins in turn.
