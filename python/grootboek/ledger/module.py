@@ -158,9 +158,12 @@ class Table(Generic[S]):
     def every(self, state: View, *prefix: KeyPart) -> Iterator[S]:
         """All rows whose key starts with these parts, read page by page: for invariants and queries."""
         after: bytes | None = None
-        while page := list(state.scan(self.key(*prefix), after, _PAGE)):
+        more = True
+        while more:
+            page = list(state.scan(self.key(*prefix), after, _PAGE))
             yield from (self._decode(data) for _, data in page)
-            after = page[-1][0]
+            more = len(page) == _PAGE
+            after = page[-1][0] if more else None
 
 
 class Command(Struct, frozen=True):

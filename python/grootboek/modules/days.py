@@ -1,5 +1,6 @@
 """Calendar days as modules know them: text of the form YYYY-MM-DD, without clock or time zone."""
 
+from functools import lru_cache
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -16,6 +17,11 @@ Day = Annotated[str, Meta(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0
 _MONTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
+_RECENT: Final = 4_096
+"""Days whose number is remembered: a command asks for the same few again and again."""
+
+
+@lru_cache(_RECENT)
 def day_number(day: Day) -> int:
     """Days since 1970-01-01 in the Gregorian calendar; raises Rejected("no-such-day")."""
     year, place, rest = int(day[:4]), int(day[5:7]) - 1, int(day[8:])

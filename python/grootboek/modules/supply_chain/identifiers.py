@@ -8,6 +8,7 @@ EPC URI to Digital Link exact. Any other URI stands for itself.
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ GS1: Final = "https://id.gs1.org"
 
 _EPC: Final = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)", re.ASCII)
 _CHARACTER: Final = r"[!%-?A-Z_a-z\"#]"
-_ENCODED: Final = {character: f"%{ord(character):02X}" for character in '!"#%&()*+,/:<>? '}
+_ENCODED: Final = str.maketrans({character: f"%{ord(character):02X}" for character in '!"#%&()*+,/:<>? '})
 _SEPARATORS: Final = frozenset("/:#.=?")
 _PREFIX_DIGITS: Final = range(12, 3, -1)
 """GS1 company prefixes have 4 to 12 digits."""
@@ -25,12 +26,17 @@ _PREFIX_CUTS: Final = 24
 """How many leading parts of another URI may be looked up as registered prefixes."""
 
 
+_RECENT: Final = 4_096
+"""Names whose form is remembered: one command asks for that of a thing several times."""
+
+
 def check_digit(digits: str) -> str:
     """The GS1 check digit that belongs behind ``digits`` (GS1 General Specifications 7.9.1)."""
-    weighted = sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(digits)))
+    weighted = 3 * sum(map(int, digits[::-2])) + sum(map(int, digits[-2::-2]))
     return str(-weighted % 10)
 
 
+@lru_cache(_RECENT)
 def canonical(uri: str) -> str:
     """The one form of a name; what is none of GS1's stays as it is, without surrounding spaces."""
     uri = uri.strip()
@@ -124,7 +130,7 @@ def _link(key: str, value: str, qualifier: str = "", detail: str = "") -> str:
 
 
 def _encode(text: str) -> str:
-    return "".join(_ENCODED.get(character, character) for character in text)
+    return text.translate(_ENCODED)
 
 
 # --- from EPC URIs (GS1 EPC Tag Data Standard, section 6.3) -------------------------------------------
