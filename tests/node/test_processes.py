@@ -225,3 +225,15 @@ async def test_whoever_reads_at_the_latest_height_sees_what_another_client_was_j
             proven = await reader.get_state("records", key, as_of=height)
             assert proven.value is not None
             assert msgspec.msgpack.decode(proven.value, type=Document).digest == digest
+
+
+async def test_the_others_say_that_they_leave_a_primary_and_who_is_the_next(localnet: Localnet) -> None:
+    localnet.kill(0)
+    async with client_of(localnet, ("replica-2",)) as client:
+        (await client.submit(Anchor(key="a", digest=bytes(32)))).require()
+    told = [
+        (line["event"], line["view"], line["primary"])
+        for text in (localnet.folder / "replica-2/log.txt").read_text(encoding="utf-8").splitlines()
+        if (line := msgspec.json.decode(text)).get("event", "").startswith("view ")
+    ]
+    assert told == [("view wanted", 1, "replica-1"), ("view open", 1, "replica-1")]

@@ -115,6 +115,8 @@ class Node:
         self._failed = failed
         self._changing = asyncio.Lock()
         """Held while one network takes the place of another."""
+        self._told = (0, True)
+        """The view that was last spoken of, and whether it was open."""
         self._draining = False
         self._stopping = False
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="grootboek-worker")
@@ -238,6 +240,7 @@ class Node:
         except BaseException as error:  # noqa: BLE001  # whatever it is (a panic, too), it must not go on
             self._fail(error)
             return
+        self._tell_view()
         for to, frame in out.frames:
             self._send(to, frame)
         for timer, delay in out.timers:
@@ -251,6 +254,15 @@ class Node:
         elif self._ledger.observers is not self._observers:
             self._observers = self._ledger.observers
             self.mesh.admit([observer.info for observer in self._observers])
+
+    def _tell_view(self) -> None:
+        """Operators see when a primary is left, and who is the next."""
+        replica = self.engine.replica
+        view, active = now = replica.view, replica.active
+        if now != self._told:
+            self._told = now
+            primary = self.engine.epoch.replicas[replica.primary].name
+            log.info("view open" if active else "view wanted", view=view, primary=primary)
 
     def _send(self, to: int | None, frame: Frame) -> None:
         lane = _LANES.get(type(frame), Lane.VOTE)
