@@ -4,14 +4,15 @@ It needs the genesis file, the files and the modules, and opens no store: the st
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from msgspec import Struct
 
 from grootboek import wire
-from grootboek._core import State
+from grootboek._core import State, TransactionBatch
 from grootboek.disk import Disk
-from grootboek.errors import BadCertificate, Damaged, Diverged
+from grootboek.errors import BadCertificate, Damaged, Diverged, GrootboekError
 from grootboek.ledger import snapshots
 from grootboek.ledger.blocks import Mismatch
 from grootboek.ledger.claims import contradictions
@@ -96,9 +97,9 @@ def audit(
     machine = Machine(genesis, active, store)
     counts = _Counts()
     certified_size = certificate.size if certificate else 0
-    for entries in log.blocks(0):
+    for entries, judged in _judged_ahead(machine, log.blocks(0)):
         proven = not contradiction and machine.at.size + len(entries) <= certified_size
-        _check_block(machine, log, entries, proven=proven)
+        _check_block(machine, log, entries, judged, proven=proven)
         counts.add(entries)
         if machine.at.height in heads:
             _check_snapshot(genesis, disk, store, heads[machine.at.height], machine.at.size)
@@ -137,11 +138,47 @@ class _Counts:
         self.signatures += sum(len(wire.header_entries.decode(entry[1:]).signatures) for entry in headers)
 
 
-def _check_block(machine: Machine, log: EntryLog, entries: Sequence[bytes], *, proven: bool) -> None:
+Block = tuple[list[bytes], Callable[[], TransactionBatch]]
+"""Entries, and what waits until their transactions are judged."""
+
+
+def _judged_ahead(machine: Machine, blocks: Iterator[list[bytes]]) -> Iterator[Block]:
+    """The blocks, each judged in a thread while the one before it is executed.
+
+    What fails in reading the next block is raised after this one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        present: Block | None = None
+        failure: GrootboekError | None = None
+        while True:
+            try:
+                entries = next(blocks, None)
+            except GrootboekError as error:
+                entries, failure = None, error
+            following: Block | None = None
+            if entries:
+                following = entries, pool.submit(machine.judge, entries, check_signatures=True).result
+            if present:
+                yield present
+            if not following:
+                break
+            present = following
+    if failure:
+        raise failure
+
+
+def _check_block(
+    machine: Machine,
+    log: EntryLog,
+    entries: Sequence[bytes],
+    judged: Callable[[], TransactionBatch],
+    *,
+    proven: bool,
+) -> None:
     """Execute a block again. ``proven``: a quorum has cosigned these bytes, so the disk is not at fault."""
     height, start = machine.at.height + 1, machine.at.size
     try:
-        machine.again(entries, check_signatures=True)
+        machine.again(entries, check_signatures=True, judged=judged)
     except (Mismatch, Diverged) as error:
         where = f"{log.files.place(log.position(start))}, block {height} from entry {start} on"
         if proven:

@@ -4,7 +4,7 @@ It knows no file. The ledger appends what it makes; recovery, catch-up and audit
 blocks again from their own entries, and compare.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from operator import itemgetter
 
@@ -88,17 +88,31 @@ class Machine:
         done = self._executor.run(self.at.height + 1, agreed, self.at.size, batches)
         return self._commit(self._entry(seq, agreed, done), done)
 
-    def again(self, entries: Sequence[bytes], *, check_signatures: bool) -> Made:
-        """Execute a block again from its entries.
+    def judge(self, entries: Sequence[bytes], *, check_signatures: bool) -> TransactionBatch:
+        """The transactions of a block's entries, as ``again`` executes them; in any thread, at any time.
+
+        Raises BadFrame where they are not admissible.
+        """
+        return batch_of(_body(entries), self._chain, self._limits, check_signatures=check_signatures)
+
+    def again(
+        self,
+        entries: Sequence[bytes],
+        *,
+        check_signatures: bool,
+        judged: Callable[[], TransactionBatch] | None = None,
+    ) -> Made:
+        """Execute a block again from its entries. ``judged``: what ``judge`` gives for them, where that was
+        begun before.
 
         Raises Mismatch, with nothing changed, where they are not what executing them gives; Diverged
         where only the state comes out differently, which leaves the state changed.
         """
-        *body, raw = entries
-        opening = body.pop() if body and body[-1][:1] == EPOCH_ENTRY else b""
+        body, raw = _body(entries), entries[-1]
+        opening = b"".join(entries[len(body) : -1])
         try:
             logged = wire.decode_block(raw)
-            batch = batch_of(body, self._chain, self._limits, check_signatures=check_signatures)
+            batch = judged() if judged else self.judge(entries, check_signatures=check_signatures)
         except BadFrame as error:
             raise Mismatch(error.detail) from error
         at = self.at
@@ -160,6 +174,12 @@ class Machine:
         if row is None or row.number == self.epoch:
             return b""
         return EPOCH_ENTRY + wire.encode(EpochEntry(row.number, row.members))
+
+
+def _body(entries: Sequence[bytes]) -> list[bytes]:
+    """A block's header and record entries: without its block entry, and its epoch entry if it has one."""
+    opens = len(entries) > 1 and entries[-2][:1] == EPOCH_ENTRY
+    return list(entries[: -2 if opens else -1])
 
 
 def _state_differs(
