@@ -24,9 +24,9 @@ from grootboek.bench.sockets import Link, request_us
 from grootboek.bench.stages import WATCHED, Stages
 from grootboek.bench.workloads.anchor import AnchorWorkload
 from grootboek.errors import ConfigError
+from grootboek.garbage import GARBAGE_OBJECTS
 from grootboek.modules.records import Records
 from grootboek.network import Lane
-from grootboek.node.daemon import GARBAGE_OBJECTS
 from grootboek.node.keystore import ReplicaKeys
 from grootboek.node.localnet import free_ports
 from grootboek.proofs import Answer

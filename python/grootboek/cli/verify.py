@@ -37,12 +37,14 @@ def verify(
     synced journal; the kept certificate and snapshots; the invariants of the modules. Exit code 4,
     naming the place, where one byte is not what it must be.
     """
+    from grootboek import garbage
     from grootboek.ledger import Registry, audit
     from grootboek.node import journal
     from grootboek.node.journalled import Held, cosigned_in, durable_in, opened_in
 
     if not folder.is_dir():
         raise ConfigError("there is no such folder", where=str(folder))
+    garbage.settle()
     founding = Ledger(genesis=genesis or folder.parent / "genesis.json").load_genesis()
     with _unused(folder), progress("auditing entries") as step:
         disk = RealDisk(folder)

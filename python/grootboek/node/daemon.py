@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import gc
 import resource
 import shutil
 import signal
@@ -16,6 +15,7 @@ import structlog
 import uvloop
 from prometheus_client import start_http_server
 
+from grootboek import garbage
 from grootboek._core import State
 from grootboek.api import ApiServer, ApiSettings
 from grootboek.disk import FolderLock, RealDisk
@@ -35,11 +35,6 @@ __all__ = ["run"]
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter from another: the API must not hold up votes."""
-
-GARBAGE_OBJECTS = 100_000
-"""How many more objects there may be before cycles among them are looked for. A block makes tens of thousands
-that go by themselves; to go through them each time would be a tenth of a busy replica's work.
-"""
 
 OWN_FILES = 256
 """File descriptors for the replica itself: log, journal, state, peers and their handshakes."""
@@ -120,7 +115,7 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
     await asyncio.to_thread(api.start)
     if settings.metrics:
         _serve_metrics(settings.metrics, node)
-    _settle_memory()
+    garbage.settle()
     log.info("serving", replica=info.name, mesh=settings.listen or info.address, api=f"{host}:{port}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, end)
@@ -131,13 +126,6 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
     if reason is not None:
         raise reason
     await node.stop()
-
-
-def _settle_memory() -> None:
-    """What is there once a replica serves stays to its end: the garbage collector need not look at it."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
 
 
 def _spare_files() -> int:
