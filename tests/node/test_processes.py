@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from grootboek._core import SigningKey
+from grootboek.bench.host import usage
 from grootboek.client import AsyncClient
 from grootboek.errors import GrootboekError
 from grootboek.modules import records
@@ -237,3 +238,16 @@ async def test_the_others_say_that_they_leave_a_primary_and_who_is_the_next(loca
         if (line := msgspec.json.decode(text)).get("event", "").startswith("view ")
     ]
     assert told == [("view wanted", 1, "replica-1"), ("view open", 1, "replica-1")]
+
+
+async def test_an_idle_ledger_comes_to_rest_and_writes_nothing(localnet: Localnet) -> None:
+    async with client_of(localnet) as client:
+        (await client.submit(Anchor(key="a", digest=bytes(32)))).require()
+    pids = [pid for k in range(4) if (pid := localnet.pid(k)) is not None]
+    before: list[int] = []
+    async with asyncio.timeout(60):
+        while (written := [usage(pid).written_bytes for pid in pids]) != before:
+            before = written
+            await asyncio.sleep(3)  # longer than any timer by which a replica syncs or flushes
+    assert len(written) == 4
+    assert all(written)
