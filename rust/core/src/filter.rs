@@ -32,8 +32,11 @@ struct Parcel {
 }
 
 impl IdFilter {
-    /// Add an id.
+    /// Add an id. One that is found already takes no room, so that memory is for different ids alone.
     pub fn add(&mut self, id: &Hash) {
+        if self.may_contain(id) {
+            return;
+        }
         if self.parcels.last().is_none_or(|parcel| parcel.room == 0) {
             let lines = self.parcels.last().map_or(FIRST_LINES, |parcel| GROWTH * parcel.lines.len());
             self.parcels.push(Parcel { lines: vec![[0; 8]; lines], room: lines * IDS_PER_LINE });
@@ -120,5 +123,14 @@ mod tests {
         ids(100_000, 0).for_each(|id| filter.add(&id));
         let bytes: usize = filter.parcels.iter().map(|parcel| 64 * parcel.lines.len()).sum();
         assert!(bytes < 100_000 * 6, "{bytes} bytes");
+    }
+
+    #[test]
+    fn what_comes_again_and_again_takes_no_room() {
+        let mut filter = IdFilter::default();
+        for _ in 0..1_000 {
+            ids(100, 0).for_each(|id| filter.add(&id));
+        }
+        assert_eq!(filter.parcels.len(), 1);
     }
 }
