@@ -151,13 +151,13 @@ impl State {
     /// Where `height` is not the next one, a key is written twice, or a key's length is not accepted;
     /// nothing is changed then.
     pub fn commit(&self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hash, StateError> {
-        let changes = checked(writes, index)?;
+        let (keys, changes) = checked(writes, index)?;
         let mut shared = self.write();
         if height != shared.height + 1 {
             return Err(StateError::Height(height));
         }
         let undo = shared.trie.apply(&changes);
-        shared.seal(height, writes, index, undo);
+        shared.seal(height, writes, &keys, index, undo);
         Ok(shared.trie.root())
     }
 
@@ -175,7 +175,7 @@ impl State {
         writes: &[Put],
         index: &[(&[u8], &[u8])],
     ) -> Result<(), StateError> {
-        let changes = checked(writes, index)?;
+        let (keys, changes) = checked(writes, index)?;
         let mut shared = self.write();
         let bare = shared.heights.is_empty() && shared.floor == shared.height;
         if !bare || height <= shared.height {
@@ -186,7 +186,7 @@ impl State {
             shared.trie.apply(&undo);
             return Err(StateError::OtherRoot);
         }
-        shared.seal(height, writes, index, undo);
+        shared.seal(height, writes, &keys, index, undo);
         shared.floor = height;
         Ok(())
     }
@@ -241,17 +241,24 @@ impl Shared {
         }
     }
 
-    /// Record what `height` wrote, once the tree has it.
-    fn seal(&mut self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])], undo: Vec<Change>) {
-        for (key, value) in writes {
-            let changed = change_of(key, &undo);
+    /// Record what `height` wrote, once the tree has it; `keys` are the hashes of the keys of `writes`.
+    fn seal(
+        &mut self,
+        height: u64,
+        writes: &[Put],
+        keys: &[Hash],
+        index: &[(&[u8], &[u8])],
+        undo: Vec<Change>,
+    ) {
+        for ((key, value), hash) in writes.iter().zip(keys) {
+            let changed = change_of(hash, &undo);
             // To delete what is absent does nothing.
             if value.is_some() || changed.is_some() {
-                let fresh = changed.filter(|before| before.value.is_none());
-                if let Some(change) = fresh {
-                    self.seen.add(&change.key);
+                let fresh = changed.is_some_and(|before| before.value.is_none());
+                if fresh {
+                    self.seen.add(hash);
                 }
-                self.values.add(key, height, *value, fresh.is_some());
+                self.values.add(key, height, *value, fresh);
             }
         }
         for (key, value) in index {
@@ -263,8 +270,11 @@ impl Shared {
     }
 }
 
-/// The changes of the tree that a commit means, once its keys are checked.
-fn checked(writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Vec<Change>, StateError> {
+/// The hashes of the keys of `writes`, and the changes of the tree that these mean, sorted by key hash.
+type Hashed = (Vec<Hash>, Vec<Change>);
+
+/// What a commit writes, once its keys are checked.
+fn checked(writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hashed, StateError> {
     let keys = writes.iter().map(|(key, _)| key).chain(index.iter().map(|(key, _)| key));
     keys.map(|key| key.len()).try_for_each(check_key)?;
     hash_writes(writes)
@@ -274,19 +284,19 @@ fn check_key(length: usize) -> Result<(), StateError> {
     if (1..=KEY_BYTES).contains(&length) { Ok(()) } else { Err(StateError::KeyLength(length)) }
 }
 
-/// The changes of the tree that `writes` mean, sorted by key hash.
-fn hash_writes(writes: &[Put]) -> Result<Vec<Change>, StateError> {
+fn hash_writes(writes: &[Put]) -> Result<Hashed, StateError> {
     let hash =
         |(key, value): &Put| Change { key: KEY.hash(key), value: value.map(|value| VALUE.hash(value)) };
     let mut changes: Vec<Change> = writes.iter().map(hash).collect();
+    let keys = changes.iter().map(|change| change.key).collect();
     changes.sort_unstable_by_key(|change| change.key);
     let twice = changes.windows(2).any(|pair| pair[0].key == pair[1].key);
-    if twice { Err(StateError::WrittenTwice) } else { Ok(changes) }
+    if twice { Err(StateError::WrittenTwice) } else { Ok((keys, changes)) }
 }
 
-/// What takes back the change of a key, where its write has changed something. `undo` is sorted.
-fn change_of<'a>(key: &[u8], undo: &'a [Change]) -> Option<&'a Change> {
-    let place = undo.binary_search_by_key(&KEY.hash(key), |change| change.key).ok()?;
+/// What takes back the change of a key hash, where its write has changed something. `undo` is sorted.
+fn change_of<'a>(key: &Hash, undo: &'a [Change]) -> Option<&'a Change> {
+    let place = undo.binary_search_by_key(key, |change| change.key).ok()?;
     undo.get(place)
 }
 
