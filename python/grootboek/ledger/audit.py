@@ -178,7 +178,7 @@ def _check_block(
     """Execute a block again. ``proven``: a quorum has cosigned these bytes, so the disk is not at fault."""
     height, start = machine.at.height + 1, machine.at.size
     try:
-        machine.again(entries, check_signatures=True, judged=judged)
+        machine.again(entries, judged)
     except (Mismatch, Diverged) as error:
         where = f"{log.files.place(log.position(start))}, block {height} from entry {start} on"
         if proven:

@@ -6,6 +6,7 @@ files without a sync. ``sync`` and ``flush`` make it durable in bulk, from anoth
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Self
 
 from msgspec import Struct
@@ -211,7 +212,7 @@ class Ledger(Prover):
 
     def _replay_block(self, entries: list[bytes]) -> Block:
         try:
-            made = self._machine.again(entries, check_signatures=False)
+            made = self._machine.again(entries, partial(self._machine.judge, entries, check_signatures=False))
         except Mismatch as error:
             raise Diverged(f"block {self.height + 1}: {error}") from error
         return self._append(made)

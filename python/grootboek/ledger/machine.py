@@ -95,15 +95,8 @@ class Machine:
         """
         return batch_of(_body(entries), self._chain, self._limits, check_signatures=check_signatures)
 
-    def again(
-        self,
-        entries: Sequence[bytes],
-        *,
-        check_signatures: bool,
-        judged: Callable[[], TransactionBatch] | None = None,
-    ) -> Made:
-        """Execute a block again from its entries. ``judged``: what ``judge`` gives for them, where that was
-        begun before.
+    def again(self, entries: Sequence[bytes], judged: Callable[[], TransactionBatch]) -> Made:
+        """Execute a block again from its entries. ``judged`` gives, or raises, what ``judge`` does for them.
 
         Raises Mismatch, with nothing changed, where they are not what executing them gives; Diverged
         where only the state comes out differently, which leaves the state changed.
@@ -112,7 +105,7 @@ class Machine:
         opening = b"".join(entries[len(body) : -1])
         try:
             logged = wire.decode_block(raw)
-            batch = judged() if judged else self.judge(entries, check_signatures=check_signatures)
+            batch = judged()
         except BadFrame as error:
             raise Mismatch(error.detail) from error
         at = self.at

@@ -5,6 +5,7 @@ ahead of what was synced, and what the log holds beyond it is executed again.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -169,7 +170,7 @@ def execute_tail(
         if start >= until:
             break
         try:
-            machine.again(entries, check_signatures=end > certified)
+            machine.again(entries, partial(machine.judge, entries, check_signatures=end > certified))
         except Mismatch as error:
             if end <= max(log.synced_size, certified):
                 raise Damaged(
