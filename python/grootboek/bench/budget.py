@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from grootboek import wire
+from grootboek import garbage, wire
 from grootboek._core import TransactionBatch
 from grootboek.bench.host import Host, host
 from grootboek.bench.rehearsal import JUDGED, Rehearsal
@@ -24,7 +24,6 @@ from grootboek.bench.sockets import Link, request_us
 from grootboek.bench.stages import WATCHED, Stages
 from grootboek.bench.workloads.anchor import AnchorWorkload
 from grootboek.errors import ConfigError
-from grootboek.garbage import GARBAGE_OBJECTS
 from grootboek.modules.records import Records
 from grootboek.network import Lane
 from grootboek.node.keystore import ReplicaKeys
@@ -184,9 +183,7 @@ class _Measurement:
 def _garbage_as_in_the_daemon() -> Iterator[None]:
     """Garbage is looked for as rarely as in a replica's process."""
     before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS)
+    garbage.settle()
     try:
         yield
     finally:

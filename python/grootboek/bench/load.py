@@ -11,7 +11,6 @@ latency counts from that time, so a stall shows in all that it delayed.
 
 import asyncio
 import contextlib
-import gc
 import sys
 import time
 from collections import Counter
@@ -21,7 +20,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from grootboek import proofs, webapi, wire
+from grootboek import garbage, proofs, webapi, wire
 from grootboek.bench.order import Order
 from grootboek.bench.report import Load, Sample
 from grootboek.bench.setting import Setting
@@ -267,9 +266,7 @@ def main() -> None:
     keys = len({draft.signer.public for draft in drafts})
     del drafts
     client = LoadClient(genesis, setting, workload.distance, say)
-    # What was signed lives until the end: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+    garbage.settle()  # what was signed lives until the end
     say("ready")
     sys.stdin.readline()
     asyncio.run(client.run(iter(requests)))
