@@ -170,7 +170,7 @@ class Ordering(Learning):
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
         elif signed.sender != self.primary and self.low < message.seq <= self.high and not self.learning:
-            slot = self.slots.get(message.seq) or self.slot(message.seq)
+            slot = self.slot(message.seq)
             first = slot.add_prepare(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
@@ -182,7 +182,7 @@ class Ordering(Learning):
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
         elif self.low < message.seq <= self.high and not self.learning:
-            slot = self.slots.get(message.seq) or self.slot(message.seq)
+            slot = self.slot(message.seq)
             first = slot.add_commit(signed.sender, message, signed)
             if first is not None:
                 self.accuse(first, signed)
