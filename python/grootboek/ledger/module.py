@@ -158,12 +158,12 @@ class Table(Generic[S]):
     def every(self, state: View, *prefix: KeyPart) -> Iterator[S]:
         """All rows whose key starts with these parts, read page by page: for invariants and queries."""
         after: bytes | None = None
-        more = True
-        while more:
+        while True:
             page = list(state.scan(self.key(*prefix), after, _PAGE))
             yield from (self._decode(data) for _, data in page)
-            more = len(page) == _PAGE
-            after = page[-1][0] if more else None
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
 
 
 class Command(Struct, frozen=True):

@@ -83,10 +83,9 @@ class Parts:
         self._seat_in = seat_in or (lambda _epoch: (me, keys))
         self._verify = verify
         self._enter(me, keys)
-        self.bodies = Bodies(genesis.limits.pool_bytes, genesis.limits.pool_transactions)
-        limits = genesis.limits
-        pool = Pool(genesis.chain.digest, limits.pool_transactions, limits.pool_bytes)
-        self.intake = Intake(ledger, pool, limits)
+        self.bodies = Bodies(self.limits.pool_bytes, self.limits.pool_transactions)
+        pool = Pool(genesis.chain.digest, self.limits.pool_transactions, self.limits.pool_bytes)
+        self.intake = Intake(ledger, pool, self.limits)
         self.catchup = CatchUp(ledger, me, self.epoch.quorum.n)
         self.reachable: set[int] = set()
         """The peers that are connected."""
