@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from grootboek.bench.beside import Budget, Peer
+from grootboek.bench.beside import Budget, Peer, PeerPoint
 from grootboek.bench.chart import Bar, Series, bars, curves
 from grootboek.bench.host import Host
 from grootboek.bench.report import Report
@@ -105,39 +105,41 @@ def _latency_curves(reports: Iterable[Report]) -> Iterator[Series]:
     for report in sorted(reports, key=lambda one: _load_of(one)[1]):
         groups[report.setting.replicas, _load_of(report)[0]].append(report)
     for (replicas, loop), group in sorted(groups.items()):
-        for figure in ("p50", "p99"):
-            found = [(one.records_per_s, getattr(one, f"{figure}_ms")) for one in group]
-            points = [(x, y) for x, y in found if y > 0]  # 0: nothing was acknowledged
-            yield Series(f"n = {replicas}, {loop} loop, {figure}", points)
+        yield from _latencies(f"n = {replicas}, {loop} loop", group)
 
 
 def _peer_curves(peers: Iterable[Peer]) -> Iterator[Series]:
     for peer in peers:
-        for figure in ("p50", "p99"):
-            found = [(one.records_per_s, getattr(one, f"{figure}_ms")) for one in peer.points]
-            points = [(x, y) for x, y in found if y]
-            yield Series(f"{peer.name}, n = {peer.replicas}, {figure}", points, dashed=True)
+        yield from _latencies(f"{peer.name}, n = {peer.replicas}", peer.points, dashed=True)
+
+
+def _latencies(
+    name: str, runs: Sequence[Report] | Sequence[PeerPoint], *, dashed: bool = False
+) -> Iterator[Series]:
+    """The p50 and p99 of some runs, where they are known and something was acknowledged."""
+    for figure in ("p50", "p99"):
+        found = [(one.records_per_s, getattr(one, f"{figure}_ms")) for one in runs]
+        yield Series(f"{name}, {figure}", [(x, y) for x, y in found if y], dashed=dashed)
 
 
 def _scaling(reports: Iterable[Report]) -> Iterator[Series]:
     """For each workload the best run of each size."""
-    best: defaultdict[str, dict[int, float]] = defaultdict(dict)
-    for report in reports:
-        sizes = best[report.setting.workload]
-        replicas = report.setting.replicas
-        sizes[replicas] = max(report.records_per_s, sizes.get(replicas, 0.0))
-    for workload, sizes in best.items():
-        yield Series(workload, [(float(n), sizes[n]) for n in sorted(sizes)])
+    return _best((one.setting.workload, one.setting.replicas, one.records_per_s) for one in reports)
 
 
 def _peer_sizes(peers: Iterable[Peer]) -> Iterator[Series]:
-    best: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for peer in peers:
-        sizes = best[peer.name, peer.workload]
-        highest = max(point.records_per_s for point in peer.points)
-        sizes[peer.replicas] = max(highest, sizes.get(peer.replicas, 0.0))
-    for (name, workload), sizes in best.items():
-        yield Series(f"{name}, {workload}", [(float(n), sizes[n]) for n in sorted(sizes)], dashed=True)
+    runs = ((peer, point) for peer in peers for point in peer.points)
+    found = ((f"{peer.name}, {peer.workload}", peer.replicas, point.records_per_s) for peer, point in runs)
+    return _best(found, dashed=True)
+
+
+def _best(runs: Iterable[tuple[str, int, float]], *, dashed: bool = False) -> Iterator[Series]:
+    """For each name the highest throughput of each number of replicas."""
+    best: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for name, replicas, throughput in runs:
+        best[name][replicas] = max(throughput, best[name].get(replicas, 0.0))
+    for name, sizes in best.items():
+        yield Series(name, [(float(n), sizes[n]) for n in sorted(sizes)], dashed=dashed)
 
 
 def _row(report: Report) -> tuple[str, ...]:
