@@ -32,6 +32,7 @@ from grootboek.client.nodes import Node, Nodes, Overloaded
 from grootboek.client.verifier import Verifier
 from grootboek.errors import GrootboekError, Unavailable
 from grootboek.node.keystore import Identity, unlock
+from grootboek.node.localnet import identity_name
 from grootboek.types import Genesis
 
 __all__ = ["Plan", "main", "set_up"]
@@ -245,7 +246,7 @@ def _portions(drafts: Sequence[Draft]) -> Iterator[Sequence[Draft]]:
 
 def _roles(folder: Path, genesis: Genesis) -> Roles:
     """The keys of a local network's identities, by role."""
-    files = {role: folder / role.replace(".", "-") for party in genesis.parties for role in party.roles}
+    files = {role: folder / identity_name(role) for party in genesis.parties for role in party.roles}
     return {role: unlock(file, None, Identity).key for role, file in files.items()}
 
 

@@ -13,7 +13,7 @@ from grootboek.ledger.members import GOVERNOR
 from grootboek.modules.replicas import Admit, Replicas
 from grootboek.node.keyfiles import KeyFiles
 from grootboek.node.keystore import Identity, unlock
-from grootboek.node.localnet import Localnet
+from grootboek.node.localnet import Localnet, identity_name
 from grootboek.webapi import NodeStatus
 from grootboek.wire import Member
 
@@ -37,7 +37,7 @@ class Reseating:
     @contextlib.asynccontextmanager
     async def over(cls, network: Localnet, say: Callable[[str], None]) -> AsyncIterator[Self]:
         """With a client of the network's governor. Raises KeyFileError, where there is none ConfigError."""
-        path = network.folder / "keys" / GOVERNOR.replace(".", "-")
+        path = network.folder / "keys" / identity_name(GOVERNOR)
         if not path.exists():
             raise ConfigError("the network was founded without the module `replicas`", where=str(path))
         key = unlock(path, None, Identity).key

@@ -46,7 +46,7 @@ from grootboek.node.keystore import (
 )
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
 
-__all__ = ["CLIENT", "Localnet", "Process", "create", "free_ports"]
+__all__ = ["CLIENT", "Localnet", "Process", "create", "free_ports", "identity_name"]
 
 CLIENT: Final = "client"
 """The identity without a role: for commands that anybody may give."""
@@ -125,10 +125,15 @@ def free_ports(count: int) -> list[int]:
     raise ConfigError(f"there are no {count} free ports from {PORTS.start} to {PORTS.stop}")
 
 
+def identity_name(role: str) -> str:
+    """The identity that holds a role, and its file in the network's folder ``keys``."""
+    return role.replace(".", "-")
+
+
 def _identities(roles: Iterable[str]) -> list[tuple[Identity, tuple[str, ...]]]:
     """One identity without a role, and one for each role; nothing is written yet."""
     named: list[tuple[str, tuple[str, ...]]] = [(CLIENT, ())]
-    named += [(role.replace(".", "-"), (role,)) for role in roles]
+    named += [(identity_name(role), (role,)) for role in roles]
     return [(Identity.generate(name), held) for name, held in named]
 
 
