@@ -5,7 +5,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from grootboek import notes
 from grootboek._core import SigningKey, State, TransactionBatch, digest
 from grootboek.client.transactions import Prepared, encode_command, prepare
 from grootboek.disk import RealDisk
@@ -13,10 +12,10 @@ from grootboek.ledger import Block, Ledger, Module, Registry
 from grootboek.modules.records import Anchor, Records
 from grootboek.node.judging import judge_batch
 from grootboek.proofs import Answer, Final
-from grootboek.simulation.founding import found, known_key
+from grootboek.simulation.founding import certify, found, known_key, log_signature
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Chain, Genesis, Party
-from grootboek.wire import Certificate, Cosignature
+from grootboek.wire import Certificate
 
 BATCH = 1_000
 KEYS = [known_key("bench", number) for number in range(BATCH)]
@@ -87,24 +86,11 @@ class BenchLedger:
 
     def certify(self) -> Certificate:
         """A quorum's certificate of the newest block, which the ledger learns of."""
-        ledger, seconds = self.ledger, self.ledger.time // 1_000
-        message = notes.cosigned_bytes(ledger.chain.origin, ledger.size, ledger.root, seconds)
-        made = Certificate(
-            size=ledger.size,
-            root=ledger.root,
-            block=ledger.block(ledger.height).raw,
-            path=ledger.inclusion(ledger.size - 1, ledger.size),
-            cosignatures=tuple(
-                Cosignature(i, seconds, self.keys[i].cosigning.sign(message)) for i in range(3)
-            ),
-        )
-        ledger.certify(made)
-        return made
+        return certify(self.ledger, self.keys)
 
     def log_signature(self, certificate: Certificate) -> tuple[int, bytes]:
         """Replica 0's, over a certified checkpoint."""
-        body = notes.checkpoint_body(self.ledger.chain.origin, certificate.size, certificate.root)
-        return 0, self.keys[0].log.sign(body)
+        return log_signature(self.ledger, self.keys, certificate)
 
     def answer(self, sent: Sequence[Prepared]) -> Answer:
         """The certified answer to a request of these, which are all in the log."""

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from grootboek import __version__, notes, receipts, wire
+from grootboek import __version__, receipts, wire
 from grootboek._core import State, TransactionBatch, leaf_hashes, verify_consistency, verify_inclusion
 from grootboek.bench.host import Host, host
 from grootboek.bench.signing import sign
@@ -19,8 +19,8 @@ from grootboek.ledger import Block, Ledger, Registry
 from grootboek.modules.records import Anchor, Records, latest
 from grootboek.proofs import Receipt
 from grootboek.simulation.disk import SimulatedDisk
-from grootboek.simulation.founding import found
-from grootboek.wire import Certificate, Cosignature, Path
+from grootboek.simulation.founding import certify, found, log_signature
+from grootboek.wire import Path
 
 __all__ = ["ProofReport", "ProofRow", "measure_proofs"]
 
@@ -61,7 +61,7 @@ class _Ledger:
     """A ledger of anchors in memory, and a quorum's certificate of its last block."""
 
     def __init__(self, transactions: int) -> None:
-        self.genesis, self._keys = found(REPLICAS, {Records.name: Records.version})
+        self.genesis, keys = found(REPLICAS, {Records.name: Records.version})
         self.ledger = Ledger.open(self.genesis, SimulatedDisk(), State(), Registry.of(Records))
         now = self.genesis.time
         drafts = AnchorWorkload(KEYS, documents=transactions).transactions(transactions)
@@ -70,28 +70,11 @@ class _Ledger:
             self.ledger.execute(number, now, [self._batch(self.sent[at : at + IN_BLOCK])])
             for number, at in enumerate(range(0, transactions, IN_BLOCK), 1)
         ]
-        self.certificate = self._certified()
-        self.ledger.certify(self.certificate)
-        body = notes.checkpoint_body(self.genesis.chain.origin, self.ledger.size, self.ledger.root)
-        self._log_signature = (0, self._keys[0].log.sign(body))
+        self.certificate = certify(self.ledger, keys)
+        self._log_signature = log_signature(self.ledger, keys, self.certificate)
 
     def _batch(self, sent: Sequence[Prepared]) -> TransactionBatch:
         return TransactionBatch(b"".join(one.frame for one in sent), self.genesis.chain.digest)
-
-    def _certified(self) -> Certificate:
-        size, root = self.ledger.size, self.ledger.root
-        seconds = self.genesis.time // 1_000
-        signed = notes.cosigned_bytes(self.genesis.chain.origin, size, root, seconds)
-        return Certificate(
-            size,
-            root,
-            self.ledger.block(self.ledger.height).raw,
-            self.ledger.inclusion(size - 1, size),
-            tuple(
-                Cosignature(i, seconds, self._keys[i].cosigning.sign(signed))
-                for i in range(self.genesis.quorum.quorum)
-            ),
-        )
 
     def receipt(self, sent: Prepared) -> Receipt:
         return self.ledger.receipt(sent.id, self.certificate, self._log_signature)

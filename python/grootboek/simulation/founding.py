@@ -4,12 +4,15 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from grootboek import notes
 from grootboek._core import SigningKey, digest
+from grootboek.ledger import Ledger
 from grootboek.node.signers import Keys, PrivateKey
 from grootboek.simulation.heap import EPOCH_MS
 from grootboek.types import Genesis, Limits, Party, ReplicaInfo
+from grootboek.wire import Certificate, Cosignature
 
-__all__ = ["found", "info_of", "keys_of", "known_key", "name_of", "place_of"]
+__all__ = ["certify", "found", "info_of", "keys_of", "known_key", "log_signature", "name_of", "place_of"]
 
 _NAME: Final = "replica-"
 _ROTATED: Final = 3
@@ -88,3 +91,25 @@ def found(
     )
     genesis.check()
     return genesis, keys
+
+
+def certify(ledger: Ledger, keys: Sequence[Keys]) -> Certificate:
+    """A quorum's certificate of the newest block, which the ledger learns of; ``keys``: by replica."""
+    seconds = ledger.time // 1_000
+    message = notes.cosigned_bytes(ledger.chain.origin, ledger.size, ledger.root, seconds)
+    cosigners = enumerate(keys[: ledger.genesis.quorum.quorum])
+    made = Certificate(
+        size=ledger.size,
+        root=ledger.root,
+        block=ledger.block(ledger.height).raw,
+        path=ledger.inclusion(ledger.size - 1, ledger.size),
+        cosignatures=tuple(Cosignature(i, seconds, one.cosigning.sign(message)) for i, one in cosigners),
+    )
+    ledger.certify(made)
+    return made
+
+
+def log_signature(ledger: Ledger, keys: Sequence[Keys], certificate: Certificate) -> tuple[int, bytes]:
+    """Replica 0's, over a certified checkpoint."""
+    body = notes.checkpoint_body(ledger.chain.origin, certificate.size, certificate.root)
+    return 0, keys[0].log.sign(body)
