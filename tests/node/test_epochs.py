@@ -159,6 +159,44 @@ async def test_a_replica_that_missed_two_epochs_follows_them() -> None:
         await net.until(lambda: len({(n.ledger.size, n.ledger.root) for n in net.nodes}) == 1)
 
 
+async def missing(net: Net, place: int) -> None:
+    """From now on this replica is down."""
+    node = net.nodes.pop(place)
+    await net.submit("records", Anchor(key="before", digest=bytes(32)))
+    await node.stop()
+
+
+async def test_a_replica_that_left_while_it_was_down_learns_it() -> None:
+    """Nobody dials it any more; and as the first of its own epoch it is to dial nobody."""
+    async with running(5) as net:
+        await missing(net, 0)
+        await net.open_epoch((1, 2, 3, 4))
+        left = await net.start(0)
+        await net.until(lambda: left.ready()[:1] == ["this replica has left: epoch 1 does not name it"])
+        assert left.ledger.root == net.nodes[0].ledger.root
+
+
+async def test_a_replica_that_missed_its_own_new_keys_takes_them_up() -> None:
+    async with running(4) as net:
+        await missing(net, 2)
+        fresh = ReplicaKeys.generate("replica-2")
+        net.keys[2].append(fresh)
+        net.infos[2] = fresh.public(net.infos[2].address, net.infos[2].api)
+        await net.open_epoch(range(4))
+        back = await net.start(2)
+        await net.until(lambda: back.engine.epoch.number == 1 and not back.ready())
+        assert back.keys.voting == fresh.voting
+
+
+async def test_a_replica_that_missed_that_it_comes_last_now_is_found() -> None:
+    """In its epoch it is to be dialled by the others, in theirs it is to dial them."""
+    async with running(4) as net:
+        await missing(net, 0)
+        await net.open_epoch((1, 2, 3, 0))
+        back = await net.start(0)
+        await net.until(lambda: back.engine.epoch.number == 1 and not back.ready())
+
+
 async def test_erased_keys_do_not_come_back() -> None:
     keys = ReplicaKeys.generate("replica-0")
     later = keys.at(3)

@@ -1,6 +1,6 @@
 """Who is at the other end: Hello and HelloProof, both ways, inside the TLS connection. Pure.
 
-TLS has shown that the peer holds the transport key of one replica of the epoch, or of an observer. The proof
+TLS has shown that the peer holds the transport key of one replica of the epoch, or of a guest. The proof
 shows that it holds that replica's voting key too, here and now: it is signed over both nonces, both
 certificates, both replicas and the sender's role, so it fits no other connection and no other
 direction.
@@ -25,14 +25,14 @@ ACCEPTED: Final = 1
 
 
 class Roll:
-    """Who may connect in an epoch, and how each is known: its replicas, then the observers."""
+    """Who may connect in an epoch, and how each is known: its replicas, then guests."""
 
-    def __init__(self, chain: Chain, epoch: Epoch, observers: Sequence[ReplicaInfo] = ()) -> None:
+    def __init__(self, chain: Chain, epoch: Epoch, guests: Sequence[ReplicaInfo] = ()) -> None:
         """Raises GenesisError where two replicas share a certificate."""
         self.chain = chain
         self.epoch = epoch.number
         self.replicas = epoch.quorum.n
-        """How many of those that follow are replicas; the others observe."""
+        """How many of those that follow are replicas; the others listen and ask."""
         self.names: list[str] = []
         self.voting_keys: list[bytes] = []
         self.certificates: list[bytes] = []
@@ -40,7 +40,7 @@ class Roll:
         self.admit(epoch.replicas)
         if len(self.certificates) != self.replicas:
             raise GenesisError("two replicas have the same transport certificate", where="$.replicas")
-        self.admit(observers)
+        self.admit(guests)
 
     def admit(self, infos: Sequence[ReplicaInfo]) -> list[bytes]:
         """Add those that are new; their certificates."""

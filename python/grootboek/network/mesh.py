@@ -1,8 +1,9 @@
 """The mesh: one mutually authenticated TLS 1.3 connection between each two replicas.
 
 The replica with the higher index dials. It redials for ever, ever less often up to a cap, with
-jitter, so that a restarted replica is not met by all others at once. A newer connection replaces an
-older one: the older may be half dead without either side knowing.
+jitter, so that a restarted replica is not met by all others at once. The other one dials where it has
+waited in vain: who is in another epoch may count differently, or not know that it is awaited. A newer
+connection replaces an older one: the older may be half dead without either side knowing.
 """
 
 import asyncio
@@ -62,6 +63,8 @@ class MeshLimits(Struct, frozen=True, kw_only=True):
     """Between two accepted connections: bounds what the handshakes of strangers cost."""
     redial_first: float = 0.05
     redial_cap: float = 1.0
+    redial_late: float = 2.0
+    """How long a replica waits for one that should dial it before it dials by itself."""
 
 
 class Mesh:
@@ -74,7 +77,7 @@ class Mesh:
         epoch: Epoch,
         credentials: Credentials,
         *,
-        observers: Sequence[ReplicaInfo] = (),
+        guests: Sequence[ReplicaInfo] = (),
         own: ReplicaInfo | None = None,
         alone: bool = False,
         deliver: Callable[[int, Frame], Awaitable[None] | None],
@@ -87,7 +90,7 @@ class Mesh:
     ) -> None:
         """``deliver`` takes each frame; nothing more is read from its sender while the awaitable that
         it may return is not done, and a PeerError of it closes the connection. ``connected`` and
-        ``lost`` tell of each peer. ``observers`` may connect, too. ``own``: how a replica presents itself
+        ``lost`` tell of each peer. ``guests`` may connect, too. ``own``: how a replica presents itself
         that has no place in the epoch; ``alone``: it connects to nobody. ``listen``: ``host:port``, by
         default this replica's address; ``source``: the local IP address to dial from. ``clock`` in seconds.
         Raises KeyFileError, GenesisError and ConfigError.
@@ -95,7 +98,7 @@ class Mesh:
         self._me = me
         self._alone = alone
         self._replicas = epoch.quorum.n
-        self._roll = Roll(genesis.chain, epoch, observers)
+        self._roll = Roll(genesis.chain, epoch, guests)
         self.counters = [PeerCounters() for _ in self._roll.names]
         self._connected = connected
         self._lost = lost
@@ -129,7 +132,7 @@ class Mesh:
     # --- life ------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen, and dial the replicas with lower indexes; raises ConfigError where it cannot do either."""
+        """Listen, and dial the other replicas; raises ConfigError where it cannot do either."""
         self._check_source()
         host, port = self._listen
         try:
@@ -141,8 +144,9 @@ class Mesh:
             raise ConfigError(f"cannot listen: {error.strerror or error}", where=f"{host}:{port}") from error
         self._server.setblocking(False)  # noqa: FBT003  # the name is Python's
         self._spawn(self._accept(self._server))
-        for peer in range(0 if self._alone else min(self._me, self._replicas)):
-            self._spawn(self._keep_dialling(peer))
+        for peer in range(0 if self._alone else self._replicas):
+            if peer != self._me:
+                self._spawn(self._keep_connected(peer))
 
     def _check_source(self) -> None:
         """An address that is not this machine's would look like peers that cannot be reached."""
@@ -155,9 +159,9 @@ class Mesh:
             except OSError as error:
                 raise ConfigError(f"cannot dial from here: {error.strerror or error}", where=host) from error
 
-    def admit(self, observers: Sequence[ReplicaInfo]) -> None:
+    def admit(self, guests: Sequence[ReplicaInfo]) -> None:
         """Let these connect from now on, too; raises GenesisError where a certificate is none."""
-        for certificate in self._roll.admit(observers):
+        for certificate in self._roll.admit(guests):
             trust(self._accepting, [certificate])
             self.counters.append(PeerCounters())
 
@@ -271,14 +275,18 @@ class Mesh:
             link.close("too many connections at once")
             raise
 
-    async def _keep_dialling(self, peer: int) -> None:
-        """Connect, stay until the connection is over, and begin again."""
-        first, cap = self._limits.redial_first, self._limits.redial_cap
+    async def _keep_connected(self, peer: int) -> None:
+        """Dial, unless there is a connection; stay until it is over, and begin again."""
+        limits, dials = self._limits, peer < self._me
+        first = limits.redial_first if dials else limits.redial_late
+        cap = max(first, limits.redial_cap)
         jitter = secrets.SystemRandom()
-        delay, said = first, ""
+        delay, said = 0.0 if dials else first, ""
         while True:
+            await asyncio.sleep(delay * jitter.uniform(0.5, 1))
+            delay = min(max(2 * delay, first), cap)
             try:
-                link = await self._dial(peer)
+                link = self._links.get(peer) or await self._dial(peer)
             except (OSError, PeerError) as error:
                 reason = _text(error)
                 if reason != said:
@@ -289,8 +297,6 @@ class Mesh:
                 await link.wait_closed()
                 if self._clock() - began > cap:
                     delay = first
-            await asyncio.sleep(delay * jitter.uniform(0.5, 1))
-            delay = min(2 * delay, cap)
 
     async def _dial(self, peer: int) -> Link:
         """A proven connection to ``peer``; raises OSError and BadHello."""

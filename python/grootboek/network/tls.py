@@ -59,6 +59,8 @@ def client_context(trusted: Sequence[bytes]) -> ssl.SSLContext:
 def _context(protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    # Otherwise, of two certificates with one name (a replica's old and new one), only the first is found.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

@@ -186,8 +186,9 @@ class Engine(Parts):
 
     @property
     def _in_touch(self) -> bool:
-        """Whether a quorum is connected."""
-        return len(self.reachable) + 1 >= self.epoch.quorum.quorum
+        """Whether a quorum is connected; guests have no vote."""
+        quorum = self.epoch.quorum
+        return sum(peer < quorum.n for peer in self.reachable) + 1 >= quorum.quorum
 
     @property
     def _may_judge(self) -> bool:

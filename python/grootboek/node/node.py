@@ -164,7 +164,7 @@ class Node:
             self._genesis,
             epoch,
             Credentials(voting=SigningKey(keys.voting), transport=keys.transport),
-            observers=[observer.info for observer in self._observers],
+            guests=self._guests,
             own=info,
             alone=self._left,
             deliver=partial(self._deliver, epoch.number),
@@ -181,6 +181,14 @@ class Node:
         known = name in {observer.name for observer in self._ledger.observers}
         took_part = any(one.index(name) is not None for one in self._ledger.epochs.all)
         return took_part and epoch.index(name) is None and not known
+
+    @property
+    def _guests(self) -> list[ReplicaInfo]:
+        """Who may connect besides the replicas of the epoch: observers, and those of the epoch before, with
+        the keys that they had in it, since one that has left or has other keys may not know yet.
+        """
+        observers = [observer.info for observer in self._observers]
+        return observers + [info for epoch in self._ledger.epochs.all[-2:-1] for info in epoch.replicas]
 
     async def _change_mesh(self) -> None:
         """Leave the network of the epoch that is over, and join that of the present one."""
@@ -253,7 +261,7 @@ class Node:
             self._spawn(self._change_mesh())
         elif self._ledger.observers is not self._observers:
             self._observers = self._ledger.observers
-            self.mesh.admit([observer.info for observer in self._observers])
+            self.mesh.admit(self._guests)
 
     def _tell_view(self) -> None:
         """Operators see when a primary is left, and who is the next."""
