@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import uvloop
 from msgspec import Struct
 
 from grootboek import garbage, proofs, webapi, wire
@@ -261,7 +262,7 @@ def main() -> None:
     setting, path = plan.setting, Path(plan.genesis)
     genesis = Genesis.load(path)
     workload = WORKLOADS[setting.workload](setting.keys)
-    asyncio.run(set_up(genesis, workload, _roles(path.parent / "keys", genesis), setting.prepared))
+    uvloop.run(set_up(genesis, workload, _roles(path.parent / "keys", genesis), setting.prepared))
     drafts = list(workload.transactions(setting.prepared))
     requests = requests_of(sign(genesis, drafts, expiry_of(genesis)), setting.in_request)
     keys = len({draft.signer.public for draft in drafts})
@@ -270,7 +271,7 @@ def main() -> None:
     garbage.settle()  # what was signed lives until the end
     say("ready")
     sys.stdin.readline()
-    asyncio.run(client.run(iter(requests)))
+    uvloop.run(client.run(iter(requests)))
     say(msgspec.json.encode(client.load(workload, keys)).decode())
 
 
