@@ -279,6 +279,30 @@ fn a_damaged_store_does_not_open() {
     }
 }
 
+/// Each batch is a file: the newest one counts, also after a restart and after files were merged.
+#[test]
+fn the_last_batch_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = |i: u8| vec![i % 3];
+    for batch in 0..40_u8 {
+        let store = Disk::open(folder.path()).unwrap();
+        let value = (batch % 5 != 4).then(|| vec![batch]);
+        let meta = (Table::Meta, key(batch), Some(vec![0]));
+        store.write(vec![(Table::Values, key(batch), Some(vec![255])), meta]).unwrap();
+        store.write(vec![(Table::Values, key(batch), value.clone())]).unwrap();
+        assert_eq!(store.get(Table::Values, &key(batch)).unwrap(), value);
+        assert_eq!(store.get(Table::History, &key(batch)).unwrap(), None);
+        drop(store);
+        let store = Disk::open(folder.path()).unwrap();
+        assert_eq!(store.get(Table::Values, &key(batch)).unwrap(), value);
+        let last = store.last(Table::Values, b"", &key(batch)).unwrap();
+        assert_eq!(value.clone().map(|value| (key(batch), value)), last.filter(|_| value.is_some()));
+        assert_eq!(store.last(Table::History, b"", b"zzz").unwrap(), None);
+        let page = store.page(Table::Meta, b"", std::ops::Bound::Unbounded, 9).unwrap();
+        assert_eq!(page.len(), usize::from(batch + 1).min(3));
+    }
+}
+
 #[test]
 fn one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();

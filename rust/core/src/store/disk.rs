@@ -1,24 +1,33 @@
 //! A store in a folder: fjall, a log-structured merge tree in Rust.
+//!
+//! All tables are one tree, told apart by the first byte of a key, and each batch becomes a file of the
+//! tree by itself: it is complete once the tree names it, which is one atomic step. So a batch is written
+//! once before files are merged, and never kept in memory: whoever needs the last state after a crash has
+//! another log.
 
 use super::{Entry, Store, Table, Write};
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::compaction::Leveled;
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Bytes of recent writes a table keeps in memory before they go to a file of their own.
-const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Bytes of blocks read that are kept in memory.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Bytes of the write-ahead journal, the least that fjall allows.
-const JOURNAL_BYTES: u64 = 64 << 20;
+/// Batches that are files of their own before they are merged with the rest: reads look into each of them,
+/// and merging writes all that overlaps again.
+const BATCHES: u8 = 8;
 /// Threads that merge files.
 const WORKERS: usize = 1;
+const NAME: &str = "state";
 
-/// A fjall database with one keyspace for each table.
+/// A fjall database with one keyspace.
 pub struct Disk {
-    database: Database,
-    tables: Vec<Keyspace>,
+    rows: Keyspace,
+    /// Ends its threads when it is dropped.
+    _database: Database,
 }
 
 impl Disk {
@@ -29,37 +38,34 @@ impl Disk {
     pub fn open(path: &Path) -> io::Result<Self> {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
             .worker_threads(WORKERS)
-            .manual_journal_persist(true)
             .open()
             .map_err(into_io)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let open = |table: Table| database.keyspace(table.name(), options).map_err(into_io);
-        let tables = Table::ALL.into_iter().map(open).collect::<io::Result<_>>()?;
-        Ok(Self { database, tables })
-    }
-
-    fn table(&self, table: Table) -> &Keyspace {
-        &self.tables[table as usize]
+        let merging = Arc::new(Leveled::default().with_l0_threshold(BATCHES));
+        let options = || KeyspaceCreateOptions::default().compaction_strategy(merging);
+        let rows = database.keyspace(NAME, options).map_err(into_io)?;
+        Ok(Self { rows, _database: database })
     }
 }
 
 impl Store for Disk {
     fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let value = self.table(table).get(key).map_err(into_io)?;
+        let value = self.rows.get(row(table, key)).map_err(into_io)?;
         Ok(value.map(|value| value.to_vec()))
     }
 
     fn page(&self, table: Table, prefix: &[u8], from: Bound<&[u8]>, limit: usize) -> io::Result<Vec<Entry>> {
-        let range = self.table(table).range::<&[u8], _>((from, Bound::Unbounded));
+        let from = match from {
+            Bound::Unbounded => Bound::Included(row(table, &[])),
+            bound => bound.map(|key| row(table, key)),
+        };
+        let prefix = row(table, prefix);
         let mut page = Vec::new();
-        for guard in range.take(limit) {
-            let entry = into_entry(guard)?;
-            if !entry.0.starts_with(prefix) {
-                break;
+        for guard in self.rows.range((from, Bound::Unbounded)).take(limit) {
+            match within(guard, &prefix)? {
+                Some(entry) => page.push(entry),
+                None => break,
             }
-            page.push(entry);
         }
         Ok(page)
     }
@@ -68,10 +74,9 @@ impl Store for Disk {
         if last < prefix {
             return Ok(None);
         }
-        let bounds = (Bound::Included(prefix), Bound::Included(last));
-        for guard in self.table(table).range::<&[u8], _>(bounds).rev() {
-            let entry = into_entry(guard)?;
-            if entry.0.starts_with(prefix) {
+        let (prefix, last) = (row(table, prefix), row(table, last));
+        for guard in self.rows.range(prefix.clone()..=last).rev() {
+            if let Some(entry) = within(guard, &prefix)? {
                 return Ok(Some(entry));
             }
         }
@@ -79,20 +84,32 @@ impl Store for Disk {
     }
 
     fn write(&self, writes: Vec<Write>) -> io::Result<()> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
-        for (table, key, value) in writes {
+        let rows: BTreeMap<_, _> =
+            writes.into_iter().map(|(table, key, value)| (row(table, &key), value)).collect();
+        let mut file = self.rows.start_ingestion().map_err(into_io)?;
+        for (key, value) in rows {
             match value {
-                Some(value) => batch.insert(self.table(table), key, value),
-                None => batch.remove(self.table(table), key),
+                Some(value) => file.write(key, value),
+                None => file.write_tombstone(key),
             }
+            .map_err(into_io)?;
         }
-        batch.commit().map_err(into_io)
+        file.finish().map_err(into_io)
     }
 }
 
-fn into_entry(guard: Guard) -> io::Result<Entry> {
+/// The key of a table's row in the one tree.
+fn row(table: Table, key: &[u8]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(1 + key.len());
+    row.push(table as u8);
+    row.extend_from_slice(key);
+    row
+}
+
+/// What was found, without its table; None where it does not start with `prefix`, which is a row.
+fn within(guard: Guard, prefix: &[u8]) -> io::Result<Option<Entry>> {
     let (key, value) = guard.into_inner().map_err(into_io)?;
-    Ok((key.to_vec(), value.to_vec()))
+    Ok(key.starts_with(prefix).then(|| (key[1..].to_vec(), value.to_vec())))
 }
 
 fn into_io(error: fjall::Error) -> io::Error {

@@ -27,16 +27,6 @@ pub enum Table {
 impl Table {
     /// All tables, each at the position of its discriminant.
     pub const ALL: [Self; 5] = [Self::Values, Self::History, Self::Index, Self::Undo, Self::Meta];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Values => "values",
-            Self::History => "history",
-            Self::Index => "index",
-            Self::Undo => "undo",
-            Self::Meta => "meta",
-        }
-    }
 }
 
 /// A key with its value.
