@@ -151,7 +151,7 @@ def flips(disk: SimulatedDisk, name: str, offsets: range) -> Iterator[tuple[int,
 
 def test_a_flip_at_every_byte_of_the_segments_is_damage_with_its_place(one_in: Callable[[int], int]) -> None:
     """Killed before a group is appended: the marker names the last one."""
-    disk = journal_of(killed_at("sync", "overwrite", "sync", "append")[0])
+    disk = journal_of(killed_at("send", "append")[0])
     segments = [name for name in disk.files() if name.startswith("journal/0")]
     assert len(segments) > 1
     for segment in segments:
@@ -164,7 +164,7 @@ def test_a_flip_at_every_byte_of_the_segments_is_damage_with_its_place(one_in: C
 
 def test_a_replica_whose_journal_is_damaged_says_nothing_of_its_own(one_in: Callable[[int], int]) -> None:
     """The journal is given up, and what it held forgotten: it must learn first."""
-    disk = killed_at("sync", "overwrite", "sync", "append")[0]
+    disk = killed_at("send", "append")[0]
     segment = last_segment(disk)
     assert cosigned(started(disk.copy())[1])
     for offset, flipped in flips(disk, segment, range(0, disk.size(segment), one_in(499))):

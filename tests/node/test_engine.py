@@ -290,6 +290,24 @@ def test_the_journal_is_compacted_and_says_the_same(n: int, monkeypatch: pytest.
     assert cluster.equal()
 
 
+def test_a_clean_stop_leaves_what_is_still_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "SEGMENT_BYTES", 4_000)
+    cluster = Cluster().start()
+    for number in range(60):
+        cluster.commit(number)
+        cluster.run(50)
+    before, grown = Memory(cluster.engine(0)), cluster.engine(0).journal.size
+    cluster.engine(0).close()
+    assert cluster.engine(0).journal.size < grown // 2
+    cluster.replicas[0].kill()
+    cluster.replicas[0].boot()
+    before.assert_back_in(cluster.engine(0))
+    cluster.introduce(0)
+    cluster.commit(500)
+    cluster.run()
+    assert cluster.equal()
+
+
 def test_what_must_be_kept_is_not_written_again_at_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies that wait are more than the threshold; the journal grows to twice their size first."""
     small_journal(monkeypatch)

@@ -438,6 +438,10 @@ class Engine(Parts):
         if self.journal.size >= self._compact_at:
             self._rewrite()
 
+    def close(self) -> None:
+        """After the last turn: leave a journal of what is still needed, and no more. Raises StorageError."""
+        self._rewrite()
+
     def _rewrite(self) -> None:
         position = self.journal.mark()
         written = [body_record(b.batch, b.origin) for b in self.bodies.held()]
@@ -447,8 +451,8 @@ class Engine(Parts):
         written += [RECORD + encode(record) for record in self.replica.records()]
         for item in written:
             self.journal.append(item)
-        self.journal.sync()
         self.journal.release(position)
+        self.journal.sync()
         self._compact_at = max(COMPACT_BYTES, 2 * sum(map(len, written)))
 
     # --- serving ---------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ class Node:
 
     async def stop(self) -> None:
         """Leave the mesh and make everything durable that was executed."""
-        self._stopping = True
+        failed, self._stopping = self._stopping, True
         self._refuse_open()
         await self.mesh.close()
         for handle in self._timers.values():
@@ -222,6 +222,8 @@ class Node:
         self._workers.shutdown()
         try:
             await self._loop.run_in_executor(self._maintainer, self._make_durable)
+            if not failed:
+                self.engine.close()
         finally:
             self._maintainer.shutdown()
 
