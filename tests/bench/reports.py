@@ -43,6 +43,7 @@ REPORT = Report(
     fastest_replica=1.0,
     cpu_us_per_tx=1.0,
     rss_mb=1.0,
+    pss_mb=1.0,
     disk_written_bytes_per_tx=1.0,
     disk_kept_bytes_per_tx=1.0,
     loopback_bytes_per_tx=1.0,

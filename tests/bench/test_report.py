@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grootboek.bench.host import disk_bytes, host, loopback_bytes, rss_bytes, usage
+from grootboek.bench.host import disk_bytes, host, loopback_bytes, pss_bytes, rss_bytes, usage
 from grootboek.bench.report import Report, median_of
 from tests.bench.reports import REPORT, SETTING
 
@@ -42,6 +42,7 @@ def test_the_reports_fields_are_those_that_are_promised() -> None:
         "fairness",
         "cpu_us_per_tx",
         "rss_mb",
+        "pss_mb",
         "disk_written_bytes_per_tx",
         "disk_kept_bytes_per_tx",
         "loopback_bytes_per_tx",
@@ -72,6 +73,7 @@ def test_linux_counts_about_this_process(tmp_path: Path) -> None:
     sum(range(10**6))
     assert usage(os.getpid()).cpu_us > 0
     assert rss_bytes(os.getpid()) > 1 << 20
+    assert 1 << 20 < pss_bytes(os.getpid()) <= rss_bytes(os.getpid()) + (1 << 20)
     assert loopback_bytes() >= 0
     assert host().cores >= 1
     (tmp_path / "file").write_bytes(bytes(100_000))
@@ -81,4 +83,4 @@ def test_linux_counts_about_this_process(tmp_path: Path) -> None:
 def test_a_process_that_has_ended_has_no_memory() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    assert rss_bytes(child.pid) == 0
+    assert rss_bytes(child.pid) == pss_bytes(child.pid) == 0

@@ -68,10 +68,12 @@ def _measure(setting: Setting, network: Localnet, say: Callable[[str], None]) ->
     say("stopping and flushing")
     network.stop()
     kept += _kept(network)
-    return _report(setting, load, used, kill, kept=kept, rss=memory.highest)
+    return _report(setting, load, used, kill, memory, kept)
 
 
-def _report(setting: Setting, load: Load, used: Spent, kill: Kill, *, kept: int, rss: int) -> Report:
+def _report(  # noqa: PLR0917  # the parts of a report, in their order
+    setting: Setting, load: Load, used: Spent, kill: Kill, memory: Memory, kept: int
+) -> Report:
     count = max(1, load.acknowledged)
     facts = host()
     latencies = [sample.ms for sample in load.samples]
@@ -106,7 +108,8 @@ def _report(setting: Setting, load: Load, used: Spent, kill: Kill, *, kept: int,
         slowest_replica=min(by_replica) * len(by_replica) / count,
         fastest_replica=max(by_replica) * len(by_replica) / count,
         cpu_us_per_tx=used.cpu_us / count,
-        rss_mb=rss / 1e6,
+        rss_mb=memory.rss / 1e6,
+        pss_mb=memory.pss / 1e6,
         disk_written_bytes_per_tx=used.written_bytes / count,
         disk_kept_bytes_per_tx=kept / max(1, load.total),
         loopback_bytes_per_tx=used.loopback_bytes / count,

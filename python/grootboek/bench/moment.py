@@ -8,7 +8,7 @@ from typing import Self
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
-from grootboek.bench.host import Usage, loopback_bytes, rss_bytes, usage
+from grootboek.bench.host import Usage, loopback_bytes, pss_bytes, rss_bytes, usage
 from grootboek.errors import Unavailable
 from grootboek.network.addresses import split_address
 from grootboek.network.tls import client_context
@@ -96,10 +96,11 @@ def metrics(replica: ReplicaInfo) -> dict[str, float]:
 
 
 class Memory:
-    """Samples the sum of resident memory while the block runs."""
+    """Samples the sum of resident memory while the block runs: the highest, in bytes."""
 
     def __init__(self, pids: list[int]) -> None:
-        self.highest = 0
+        self.rss = 0
+        self.pss = 0
         self._pids = pids
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample)
@@ -114,4 +115,5 @@ class Memory:
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
-            self.highest = max(self.highest, sum(map(rss_bytes, self._pids)))
+            self.rss = max(self.rss, sum(map(rss_bytes, self._pids)))
+            self.pss = max(self.pss, sum(map(pss_bytes, self._pids)))

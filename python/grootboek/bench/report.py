@@ -90,6 +90,8 @@ class Report(Struct, frozen=True, kw_only=True):
     cpu_us_per_tx: float
     rss_mb: float
     """The highest sum of resident memory that was sampled."""
+    pss_mb: float
+    """The same, with what processes share (code of libraries) counted once."""
     disk_written_bytes_per_tx: float
     disk_kept_bytes_per_tx: float
     """What the data directories grew by, after a flush and a clean stop."""
