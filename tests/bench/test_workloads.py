@@ -1,15 +1,17 @@
 """Every transaction of every workload is applied, in whatever order its promise allows."""
 
 import random
+import time
 from itertools import islice
 
 import pytest
 
-from grootboek.bench.signing import requests_of, sign
+from grootboek.bench.signing import AHEAD_SECONDS, EXPIRY_MARGIN_MS, requests_of, sign, sign_ahead
 from grootboek.bench.workloads import WORKLOADS
 from grootboek.bench.workloads.anchor import AnchorWorkload
 from grootboek.bench.workloads.bulk import BulkWorkload
 from grootboek.types import Limits
+from grootboek.wire import decode, headers
 from tests.bench.small import Small
 
 KEYS = 7
@@ -86,3 +88,18 @@ def test_what_is_signed_keeps_its_order() -> None:
     genesis = Small(workload).genesis
     made = sign(genesis, drafts, genesis.time + 1_000)
     assert [one.transaction.commands for one in made] == [draft.commands for draft in drafts]
+
+
+def test_what_is_sent_later_expires_later() -> None:
+    workload = AnchorWorkload(10)
+    genesis = Small(workload).genesis
+    drafts = list(workload.transactions(5 * AHEAD_SECONDS))
+    before = time.time_ns() // 1_000_000
+    made = sign_ahead(genesis, drafts, rate=2.0)
+    after = time.time_ns() // 1_000_000
+    assert [one.transaction.commands for one in made] == [draft.commands for draft in drafts]
+    for place, one in enumerate(made):
+        validity, turn = genesis.limits.validity_ms, 500 * place
+        expiry = decode(headers, one.transaction.header).expiry
+        assert before + turn + validity - EXPIRY_MARGIN_MS - 1_000 * AHEAD_SECONDS < expiry
+        assert expiry <= after + turn + validity - EXPIRY_MARGIN_MS

@@ -25,7 +25,7 @@ from grootboek import garbage, proofs, webapi, wire
 from grootboek.bench.order import Order
 from grootboek.bench.report import Load, Sample
 from grootboek.bench.setting import Setting
-from grootboek.bench.signing import Request, expiry_of, requests_of, sign
+from grootboek.bench.signing import Request, expiry_of, requests_of, sign, sign_ahead
 from grootboek.bench.workloads import WORKLOADS, Draft, Roles, Workload
 from grootboek.client import AsyncClient
 from grootboek.client.answers import Result, verify_answer
@@ -264,7 +264,7 @@ def main() -> None:
     workload = WORKLOADS[setting.workload](setting.keys)
     uvloop.run(set_up(genesis, workload, _roles(path.parent / "keys", genesis), setting.prepared))
     drafts = list(workload.transactions(setting.prepared))
-    requests = requests_of(sign(genesis, drafts, expiry_of(genesis)), setting.in_request)
+    requests = requests_of(sign_ahead(genesis, drafts, setting.pace), setting.in_request)
     keys = len({draft.signer.public for draft in drafts})
     del drafts
     client = LoadClient(genesis, setting, workload.distance, say)

@@ -85,10 +85,14 @@ class Setting(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def pace(self) -> float:
+        """The most transactions a second that the client has signed for."""
+        return self.rate or float(self.ceiling)
+
+    @property
     def prepared(self) -> int:
         """How many transactions the client signs."""
-        wanted = self.rate or self.ceiling
-        return int(wanted * (self.seconds + self.warm_up)) + self.connections
+        return int(self.pace * (self.seconds + self.warm_up)) + self.connections
 
     @property
     def in_request(self) -> int:

@@ -12,10 +12,14 @@ from grootboek.bench.workloads import Draft
 from grootboek.client.transactions import Prepared, prepare_many
 from grootboek.types import Genesis, Millis
 
-__all__ = ["Request", "expiry_of", "requests_of", "sign"]
+__all__ = ["Request", "expiry_of", "requests_of", "sign", "sign_ahead"]
 
 EXPIRY_MARGIN_MS: Final = 30_000
 """Expiries stay this far below the limit: the ledger's time may be behind this clock."""
+
+
+AHEAD_SECONDS: Final = 60
+"""What is sent within such a time is signed with one expiry."""
 
 
 class Request(Struct, frozen=True):
@@ -46,6 +50,17 @@ def sign(genesis: Genesis, drafts: Iterable[Draft], expiry: Millis) -> list[Prep
         for signer, own in commands.items()
     }
     return [next(signed[signer]) for signer in order]
+
+
+def sign_ahead(genesis: Genesis, drafts: Sequence[Draft], rate: float) -> list[Prepared]:
+    """As ``sign``, for a run that sends at most ``rate`` of them a second, from now on or later: each expires
+    as late as it may when its turn comes, so that a run can be longer than the ledger lets anything wait.
+    """
+    expiry, portion = expiry_of(genesis), max(1, int(rate * AHEAD_SECONDS))
+    signed: list[Prepared] = []
+    for start in range(0, len(drafts), portion):
+        signed += sign(genesis, drafts[start : start + portion], expiry + int(1_000 * start / rate))
+    return signed
 
 
 def requests_of(prepared: Sequence[Prepared], in_request: int) -> list[Request]:
