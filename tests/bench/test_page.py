@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from grootboek.bench.beside import Budget, Part, Peer, PeerPoint
+from grootboek.bench.beside import Peer, PeerPoint
+from grootboek.bench.budget import Budget, Stage
 from grootboek.bench.chart import Bar, Series, bars, curves
 from grootboek.bench.page import page
 from grootboek.bench.report import Report
@@ -30,8 +31,21 @@ PEER = Peer(
     ),
 )
 BUDGET = Budget(
-    unit="us", parts=(Part(name="signature", budget=7.0, measured=8.0), Part(name="votes", budget=0.25))
+    replicas=4,
+    batch=4_000,
+    request=250,
+    transactions_per_block=1_000.0,
+    stages=[Stage("signatures", 9.0, 4.0, 36.0), Stage("votes", 0.25, 8.0, 2.0)],
+    sum_us_per_tx=38.0,
+    cluster_us_per_tx=50.0,
+    not_accounted_us_per_tx=12.0,
+    backend=HERE.backend,
+    host=HERE,
 )
+
+
+COSTS = "Scaling: CPU of all replicas in that run"
+BARS = "Budget: us of CPU for each transaction, over all replicas"
 
 
 def report(speed: float = 100.0, p50: float = 5.0, **setting: object) -> Report:
@@ -71,7 +85,8 @@ def test_each_curve_is_there() -> None:
         "anchor: throughput and latency",
         "tax: throughput and latency",
         "Scaling: the best run of each size",
-        "Budget, us",
+        COSTS,
+        BARS,
     ]
     anchor = found["anchor: throughput and latency"]
     names = list(dict.fromkeys(legend(anchor)))
@@ -90,7 +105,9 @@ def test_each_curve_is_there() -> None:
     ]
     sizes = [dot.text for dot in found["Scaling: the best run of each size"].iter("title")][1:]
     assert sizes == ["anchor: 4, 300", "anchor: 7, 250", "tax: 4, 80", "other <system>, anchor: 4, 70"]
-    assert len(list(found["Budget, us"].iter("rect"))) == 3
+    costs = [dot.text for dot in found[COSTS].iter("title")][1:]
+    assert costs == ["anchor: 4, 1", "anchor: 7, 1", "tax: 4, 1"]
+    assert len(list(found[BARS].iter("rect"))) == 4
 
 
 def test_a_run_with_a_kill_is_in_the_table_only() -> None:
@@ -100,7 +117,7 @@ def test_a_run_with_a_kill_is_in_the_table_only() -> None:
 
 
 def test_a_run_without_an_answer_has_no_latency() -> None:
-    assert list(charts([report(0.0, 0.0)])) == ["Scaling: the best run of each size"]
+    assert list(charts([report(0.0, 0.0)])) == ["Scaling: the best run of each size", COSTS]
 
 
 def test_runs_of_different_machines_are_marked() -> None:

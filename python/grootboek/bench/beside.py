@@ -1,7 +1,7 @@
-"""What a page may show beside our runs: figures of other systems, and a budget. Both are files of others.
+"""What a page may show beside our runs: figures of other systems, and what ``bench budget`` has measured.
 
-Nothing here is known to grootboek itself: whoever writes such a file says in ``source`` how its figures
-were measured.
+Nothing of others is known to grootboek itself: whoever writes such a file says in ``source`` how its
+figures were measured.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from grootboek.bench.budget import Budget
 from grootboek.errors import ConfigError
 
-__all__ = ["Budget", "Part", "Peer", "PeerPoint", "load_budget", "load_peers"]
+__all__ = ["Peer", "PeerPoint", "load_budget", "load_peers"]
 
 T = TypeVar("T")
 Amount = Annotated[float, Meta(ge=0)]
@@ -39,29 +40,13 @@ class Peer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     points: Annotated[tuple[PeerPoint, ...], Meta(min_length=1)]
 
 
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One part of what a transaction may cost."""
-
-    name: str
-    budget: Amount
-    measured: Amount | None = None
-
-
-class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the parts of a transaction may cost."""
-
-    unit: str
-    """Of all amounts, for example ``us of CPU for each transaction and replica``."""
-    parts: Annotated[tuple[Part, ...], Meta(min_length=1)]
-
-
 def load_peers(path: Path) -> Sequence[Peer]:
     """A JSON array of Peer; raises ConfigError."""
     return _load(path, tuple[Peer, ...])
 
 
 def load_budget(path: Path) -> Budget:
-    """A Budget as JSON; raises ConfigError."""
+    """What ``bench budget --json`` wrote; raises ConfigError."""
     return _load(path, Budget)
 
 

@@ -1,11 +1,12 @@
 """One page of HTML with the curves of several runs: no script, nothing that is fetched."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from grootboek.bench.beside import Budget, Peer, PeerPoint
+from grootboek.bench.beside import Peer, PeerPoint
+from grootboek.bench.budget import Budget
 from grootboek.bench.chart import Bar, Series, bars, curves
 from grootboek.bench.host import Host
 from grootboek.bench.report import Report
@@ -54,12 +55,13 @@ def page(reports: Sequence[Report], peers: Sequence[Peer] = (), budget: Budget |
         _chart(
             body, f"{workload}: throughput and latency", "records a second", "ms", [*own, *beside], log=True
         )
-    sizes = [*_scaling(whole), *_peer_sizes(peers)]
+    best = _best(whole)
+    sizes = [*_sizes(best, lambda one: one.records_per_s), *_peer_sizes(peers)]
     _chart(body, "Scaling: the best run of each size", "replicas", "records a second", sizes)
+    costs = _sizes(best, lambda one: one.cpu_us_per_tx)
+    _chart(body, "Scaling: CPU of all replicas in that run", "replicas", "us a transaction", costs)
     if budget is not None:
-        SubElement(body, "h2").text = f"Budget, {budget.unit}"
-        rows = [Bar(part.name, (part.budget, part.measured)) for part in budget.parts]
-        body.append(bars("budget", ("budget", "measured"), rows))
+        _budget(body, budget)
     SubElement(body, "h2").text = "All runs"
     _table(body, HEADINGS, map(_row, reports))
     if peers:
@@ -122,24 +124,40 @@ def _latencies(
         yield Series(f"{name}, {figure}", [(x, y) for x, y in found if y], dashed=dashed)
 
 
-def _scaling(reports: Iterable[Report]) -> Iterator[Series]:
-    """For each workload the best run of each size."""
-    return _best((one.setting.workload, one.setting.replicas, one.records_per_s) for one in reports)
+def _best(reports: Iterable[Report]) -> dict[str, dict[int, Report]]:
+    """By workload and number of replicas: the run with the highest throughput."""
+    best: defaultdict[str, dict[int, Report]] = defaultdict(dict)
+    for one in sorted(reports, key=lambda one: one.records_per_s):
+        best[one.setting.workload][one.setting.replicas] = one
+    return best
+
+
+def _sizes(best: dict[str, dict[int, Report]], figure: Callable[[Report], float]) -> list[Series]:
+    return [
+        Series(name, [(float(n), figure(sizes[n])) for n in sorted(sizes)])
+        for name, sizes in sorted(best.items())
+    ]
 
 
 def _peer_sizes(peers: Iterable[Peer]) -> Iterator[Series]:
-    runs = ((peer, point) for peer in peers for point in peer.points)
-    found = ((f"{peer.name}, {peer.workload}", peer.replicas, point.records_per_s) for peer, point in runs)
-    return _best(found, dashed=True)
-
-
-def _best(runs: Iterable[tuple[str, int, float]], *, dashed: bool = False) -> Iterator[Series]:
-    """For each name the highest throughput of each number of replicas."""
+    """The same of others, dashed."""
     best: defaultdict[str, dict[int, float]] = defaultdict(dict)
-    for name, replicas, throughput in runs:
-        best[name][replicas] = max(throughput, best[name].get(replicas, 0.0))
+    for peer in peers:
+        throughput = max(point.records_per_s for point in peer.points)
+        sizes = best[f"{peer.name}, {peer.workload}"]
+        sizes[peer.replicas] = max(throughput, sizes.get(peer.replicas, 0.0))
     for name, sizes in best.items():
-        yield Series(name, [(float(n), sizes[n]) for n in sorted(sizes)], dashed=dashed)
+        yield Series(name, [(float(n), sizes[n]) for n in sorted(sizes)], dashed=True)
+
+
+def _budget(body: Element, budget: Budget) -> None:
+    """Each stage of a transaction's way as a bar."""
+    SubElement(body, "h2").text = "Budget: us of CPU for each transaction, over all replicas"
+    rows = [Bar(stage.stage, (stage.total_us_per_tx,)) for stage in budget.stages]
+    rows.append(Bar("sum", (budget.sum_us_per_tx,)))
+    if budget.cluster_us_per_tx is not None:
+        rows.append(Bar("bench cluster", (budget.cluster_us_per_tx,)))
+    body.append(bars("budget", ("measured",), rows))
 
 
 def _row(report: Report) -> tuple[str, ...]:
