@@ -95,3 +95,23 @@ fn many_keys_at_once_and_one_by_one() {
         .apply(&changes.iter().map(|change| Change { value: Some([1; 32]), ..*change }).collect::<Vec<_>>());
     assert_eq!(at_once.root(), root_of(&leaves.keys().map(|key| (*key, [1; 32])).collect()));
 }
+
+#[test]
+fn many_keys_go_and_come_back() {
+    let key = |i: u32| digest(&i.to_le_bytes());
+    let mut changes: Vec<Change> = (0..3_000).map(|i| Change { key: key(i), value: Some(key(i)) }).collect();
+    changes.sort_by_key(|change| change.key);
+    let mut trie = Trie::default();
+    trie.apply(&changes);
+    let (full, mut leaves) = (trie.root(), Leaves::new());
+    apply(&mut leaves, &changes);
+    // Most of what is left were halves of nodes.
+    let gone: Vec<Change> =
+        changes.iter().enumerate().filter(|(i, _)| i % 7 > 0).map(|(_, one)| *one).collect();
+    let gone: Vec<Change> = gone.iter().map(|change| Change { value: None, ..*change }).collect();
+    apply(&mut leaves, &gone);
+    let undo = trie.apply(&gone);
+    assert_eq!((trie.root(), trie.len()), (root_of(&leaves), leaves.len()));
+    trie.apply(&undo);
+    assert_eq!((trie.root(), trie.len()), (full, 3_000));
+}

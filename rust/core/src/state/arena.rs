@@ -1,48 +1,53 @@
-//! Slots of one type by 32-bit number, in chunks so that growing never moves them.
+//! Slots by 32-bit number, each of the same number of values, in chunks so that growing never moves them.
 
-const CHUNK: usize = 4096;
+/// Slots in a chunk.
+const CHUNK: usize = 1024;
 
 /// Slots, some of them free.
 #[derive(Clone, Debug)]
 pub struct Arena<T> {
+    width: usize,
     chunks: Vec<Vec<T>>,
     free: Vec<u32>,
 }
 
-impl<T> Arena<T> {
-    pub const fn new() -> Self {
-        Self { chunks: Vec::new(), free: Vec::new() }
+impl<T: Copy> Arena<T> {
+    /// Slots of `width` values.
+    pub const fn new(width: usize) -> Self {
+        Self { width, chunks: Vec::new(), free: Vec::new() }
     }
 
-    /// Slots in use.
+    /// Values in the slots that are in use.
     pub fn len(&self) -> usize {
-        self.slots() - self.free.len()
+        (self.slots() - self.free.len()) * self.width
     }
 
-    /// The number of a slot that now holds `value`.
-    pub fn add(&mut self, value: T) -> u32 {
+    /// The number of a slot that now holds `values`.
+    pub fn add(&mut self, values: &[T]) -> u32 {
         if let Some(slot) = self.free.pop() {
-            *self.get_mut(slot) = value;
+            self.get_mut(slot).copy_from_slice(values);
             return slot;
         }
         let slot = u32::try_from(self.slots()).expect("fewer than 2^32 slots fit in memory");
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(value),
+            Some(chunk) if chunk.len() < CHUNK * self.width => chunk.extend_from_slice(values),
             _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(value);
+                let mut chunk = Vec::with_capacity(CHUNK * self.width);
+                chunk.extend_from_slice(values);
                 self.chunks.push(chunk);
             }
         }
         slot
     }
 
-    pub fn get(&self, slot: u32) -> &T {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    pub fn get(&self, slot: u32) -> &[T] {
+        let start = slot as usize % CHUNK * self.width;
+        &self.chunks[slot as usize / CHUNK][start..start + self.width]
     }
 
-    pub fn get_mut(&mut self, slot: u32) -> &mut T {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    pub fn get_mut(&mut self, slot: u32) -> &mut [T] {
+        let start = slot as usize % CHUNK * self.width;
+        &mut self.chunks[slot as usize / CHUNK][start..start + self.width]
     }
 
     /// Let the slot be used again.
@@ -51,6 +56,6 @@ impl<T> Arena<T> {
     }
 
     fn slots(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len() / self.width)
     }
 }

@@ -1,12 +1,13 @@
 //! Moving what is pending to the store.
 
+use super::pending::{Rows, Version, Written, written};
 use super::record::{
     APPLIED, applied_row, height_key, history_key, history_row, read_value_row, undo_row, value_row,
 };
-use super::versions::{Bytes, Version, Versions};
 use super::{Sealed, State, StateError};
 use crate::store::{Store, Table, Write};
 use std::io;
+use std::sync::Arc;
 
 /// What a flush writes, taken from the shared state.
 struct Cut {
@@ -15,9 +16,9 @@ struct Cut {
     floor: u64,
     old_floor: u64,
     flushed: u64,
-    values: Vec<(Bytes, Versions)>,
-    index: Vec<(Bytes, Versions)>,
-    heights: Vec<(u64, Sealed)>,
+    values: Vec<Arc<Rows>>,
+    index: Vec<Arc<Rows>>,
+    heights: Vec<(u64, Arc<Sealed>)>,
 }
 
 impl State {
@@ -65,18 +66,16 @@ impl State {
 impl Cut {
     fn batch(&self, store: &dyn Store) -> io::Result<Vec<Write>> {
         let mut batch = Vec::new();
-        for (key, versions) in &self.values {
-            let stored = if versions.fresh() { None } else { store.get(Table::Values, key)? };
-            if let Some(row) = stored {
-                let (height, value) = read_value_row(row)?;
-                batch.push(past(key, &(height, Some(value.into()))));
+        for row in written(&self.values) {
+            let stored = if row.overwrites { store.get(Table::Values, row.key)? } else { None };
+            if let Some(stored) = stored {
+                let (height, value) = read_value_row(stored)?;
+                batch.push(past(row.key, (height, Some(&value))));
             }
-            write_versions(key, versions, &mut batch);
+            write_version(&row, &mut batch);
         }
-        for (key, versions) in &self.index {
-            let (_, value) = versions.last();
-            batch.push((Table::Index, key.to_vec(), value.as_ref().map(|value| value.to_vec())));
-        }
+        let index = written(&self.index).filter(|row| row.last);
+        batch.extend(index.map(|row| (Table::Index, row.key.to_vec(), row.version.1.map(<[u8]>::to_vec))));
         for (height, sealed) in self.heights.iter().filter(|(height, _)| *height > self.floor) {
             batch.push((Table::Undo, height_key(*height), Some(undo_row(&sealed.undo))));
         }
@@ -92,16 +91,16 @@ impl Cut {
 }
 
 /// All but the last version are history; so is the last one if it deletes.
-fn write_versions(key: &Bytes, versions: &Versions, batch: &mut Vec<Write>) {
-    batch.extend(versions.older().iter().map(|version| past(key, version)));
-    let (height, value) = versions.last();
-    let row = value.as_ref().map(|value| value_row(*height, value));
-    if row.is_none() {
-        batch.push(past(key, versions.last()));
+fn write_version(row: &Written, batch: &mut Vec<Write>) {
+    let (height, value) = row.version;
+    if !row.last || value.is_none() {
+        batch.push(past(row.key, row.version));
     }
-    batch.push((Table::Values, key.to_vec(), row));
+    if row.last {
+        batch.push((Table::Values, row.key.to_vec(), value.map(|value| value_row(height, value))));
+    }
 }
 
-fn past(key: &[u8], version: &Version) -> Write {
+fn past(key: &[u8], version: Version) -> Write {
     (Table::History, history_key(key, version.0), Some(history_row(version)))
 }

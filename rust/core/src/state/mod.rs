@@ -7,10 +7,11 @@
 
 mod arena;
 mod flush;
+mod forest;
+mod pending;
 mod proof;
 mod record;
 mod trie;
-mod versions;
 mod view;
 
 pub use proof::verify;
@@ -18,15 +19,15 @@ pub use trie::{Change, Trie};
 pub use view::View;
 
 use crate::filter::IdFilter;
-use crate::hash::Hash;
+use crate::hash::{Hash, digest};
 use crate::store::{Disk, Memory, Store, Table, entries};
+use pending::Pending;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::{Mutex, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 use trie::{KEY, VALUE};
-use versions::Pending;
 
 /// The longest key: with all of its zeros escaped it fits what a store accepts.
 pub const KEY_BYTES: usize = 1 << 14;
@@ -97,11 +98,10 @@ struct Shared {
     values: Pending,
     index: Pending,
     /// Each pending height.
-    heights: BTreeMap<u64, Sealed>,
+    heights: BTreeMap<u64, Arc<Sealed>>,
 }
 
 /// What a height leaves behind.
-#[derive(Clone)]
 struct Sealed {
     root: Hash,
     undo: Vec<Change>,
@@ -151,13 +151,13 @@ impl State {
     /// Where `height` is not the next one, a key is written twice, or a key's length is not accepted;
     /// nothing is changed then.
     pub fn commit(&self, height: u64, writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hash, StateError> {
-        let (keys, changes) = checked(writes, index)?;
+        let hashed = checked(writes, index)?;
         let mut shared = self.write();
         if height != shared.height + 1 {
             return Err(StateError::Height(height));
         }
-        let undo = shared.trie.apply(&changes);
-        shared.seal(height, writes, &keys, index, undo);
+        let undo = shared.trie.apply(&hashed.changes);
+        shared.seal(height, writes, &hashed, index, undo);
         Ok(shared.trie.root())
     }
 
@@ -175,18 +175,18 @@ impl State {
         writes: &[Put],
         index: &[(&[u8], &[u8])],
     ) -> Result<(), StateError> {
-        let (keys, changes) = checked(writes, index)?;
+        let hashed = checked(writes, index)?;
         let mut shared = self.write();
         let bare = shared.heights.is_empty() && shared.floor == shared.height;
         if !bare || height <= shared.height {
             return Err(StateError::Height(height));
         }
-        let undo = shared.trie.apply(&changes);
+        let undo = shared.trie.apply(&hashed.changes);
         if shared.trie.root() != *root {
             shared.trie.apply(&undo);
             return Err(StateError::OtherRoot);
         }
-        shared.seal(height, writes, &keys, index, undo);
+        shared.seal(height, writes, &hashed, index, undo);
         shared.floor = height;
         Ok(())
     }
@@ -241,63 +241,86 @@ impl Shared {
         }
     }
 
-    /// Record what `height` wrote, once the tree has it; `keys` are the hashes of the keys of `writes`.
+    /// Record what `height` wrote, once the tree has it.
     fn seal(
         &mut self,
         height: u64,
         writes: &[Put],
-        keys: &[Hash],
+        hashed: &Hashed,
         index: &[(&[u8], &[u8])],
         undo: Vec<Change>,
     ) {
-        for ((key, value), hash) in writes.iter().zip(keys) {
-            let changed = change_of(hash, &undo);
-            // To delete what is absent does nothing.
-            if value.is_some() || changed.is_some() {
-                let fresh = changed.is_some_and(|before| before.value.is_none());
-                if fresh {
-                    self.seen.add(hash);
-                }
-                self.values.add(key, height, *value, fresh);
-            }
+        let effects = hashed.effects(&undo);
+        for (_, key) in effects.iter().zip(&hashed.keys).filter(|(effect, _)| **effect == Effect::Made) {
+            self.seen.add(key);
         }
-        for (key, value) in index {
-            self.index.add(key, height, Some(value), false);
-        }
-        let root = self.trie.root();
+        let rows = writes.iter().zip(&hashed.keys).zip(&effects);
+        // To delete what is absent does nothing.
+        let rows = rows.filter(|(((_, value), _), effect)| value.is_some() || **effect != Effect::None);
+        let rows = rows.map(|(((key, value), hash), effect)| (*hash, *key, *value, *effect == Effect::Made));
+        self.values.add(height, rows);
+        self.index.add(height, index.iter().map(|(key, value)| (digest(key), *key, Some(*value), false)));
         self.height = height;
-        self.heights.insert(height, Sealed { root, undo });
+        self.heights.insert(height, Arc::new(Sealed { root: self.trie.root(), undo }));
     }
 }
 
-/// The hashes of the keys of `writes`, and the changes of the tree that these mean, sorted by key hash.
-type Hashed = (Vec<Hash>, Vec<Change>);
+/// What a write did to its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    /// There was nothing under the key.
+    Made,
+    /// Another value, or none any more.
+    Changed,
+}
+
+/// What a commit writes, by the hashes of its keys.
+struct Hashed {
+    /// As the writes come.
+    keys: Vec<Hash>,
+    /// Sorted by key hash.
+    changes: Vec<Change>,
+    /// Of which write each change is.
+    order: Vec<usize>,
+}
+
+impl Hashed {
+    fn new(writes: &[Put]) -> Result<Self, StateError> {
+        let keys: Vec<Hash> = writes.iter().map(|(key, _)| KEY.hash(key)).collect();
+        let mut order: Vec<usize> = (0..writes.len()).collect();
+        order.sort_unstable_by_key(|write| keys[*write]);
+        let change = |write: &usize| Change {
+            key: keys[*write],
+            value: writes[*write].1.map(|value| VALUE.hash(value)),
+        };
+        let changes: Vec<Change> = order.iter().map(change).collect();
+        let twice = changes.windows(2).any(|pair| pair[0].key == pair[1].key);
+        if twice { Err(StateError::WrittenTwice) } else { Ok(Self { keys, changes, order }) }
+    }
+
+    /// What each write did, where `undo` takes all of them back.
+    fn effects(&self, undo: &[Change]) -> Vec<Effect> {
+        let mut effects = vec![Effect::None; self.keys.len()];
+        let mut undo = undo.iter().peekable();
+        for (change, write) in self.changes.iter().zip(&self.order) {
+            if let Some(before) = undo.next_if(|before| before.key == change.key) {
+                effects[*write] = if before.value.is_none() { Effect::Made } else { Effect::Changed };
+            }
+        }
+        effects
+    }
+}
 
 /// What a commit writes, once its keys are checked.
 fn checked(writes: &[Put], index: &[(&[u8], &[u8])]) -> Result<Hashed, StateError> {
     let keys = writes.iter().map(|(key, _)| key).chain(index.iter().map(|(key, _)| key));
     keys.map(|key| key.len()).try_for_each(check_key)?;
-    hash_writes(writes)
+    Hashed::new(writes)
 }
 
 fn check_key(length: usize) -> Result<(), StateError> {
     if (1..=KEY_BYTES).contains(&length) { Ok(()) } else { Err(StateError::KeyLength(length)) }
-}
-
-fn hash_writes(writes: &[Put]) -> Result<Hashed, StateError> {
-    let hash =
-        |(key, value): &Put| Change { key: KEY.hash(key), value: value.map(|value| VALUE.hash(value)) };
-    let mut changes: Vec<Change> = writes.iter().map(hash).collect();
-    let keys = changes.iter().map(|change| change.key).collect();
-    changes.sort_unstable_by_key(|change| change.key);
-    let twice = changes.windows(2).any(|pair| pair[0].key == pair[1].key);
-    if twice { Err(StateError::WrittenTwice) } else { Ok((keys, changes)) }
-}
-
-/// What takes back the change of a key hash, where its write has changed something. `undo` is sorted.
-fn change_of<'a>(key: &Hash, undo: &'a [Change]) -> Option<&'a Change> {
-    let place = undo.binary_search_by_key(key, |change| change.key).ok()?;
-    undo.get(place)
 }
 
 /// The state that a store holds.

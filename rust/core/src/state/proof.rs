@@ -4,7 +4,7 @@
 //! value hash (that leaf is all there is below the path's end); then the siblings from there upwards,
 //! 32 bytes each. Directions are the bits of the queried key's hash.
 
-use super::trie::{Change, KEY, LEAF, Link, NODE, Target, Trie, VALUE, halves, key_of, side};
+use super::trie::{Change, KEY, Keyed, LEAF, NODE, Part, Trie, VALUE, halves, hash_of, side};
 use crate::hash::{Hash, Pair, ZERO, join};
 
 const NOTHING: u8 = 0;
@@ -17,9 +17,9 @@ const DEPTH: usize = 256;
 #[must_use]
 pub fn prove(trie: &Trie, key: &Hash, undo: &[Change]) -> Vec<u8> {
     let mut walk = Walk { trie, key, end: Subtree::Empty, siblings: Vec::new() };
-    walk.descend((trie.root_link(), trie.root()), 0, undo);
+    walk.descend((trie.whole(), None), 0, undo);
     let mut proof = match walk.end {
-        Subtree::Leaf(leaf) if key_of(&leaf) == key => vec![OWN],
+        Subtree::Leaf(leaf) if leaf.first_chunk() == Some(key) => vec![OWN],
         Subtree::Leaf(leaf) => [&[OTHER], &leaf[..]].concat(),
         Subtree::Empty | Subtree::Node(_) => vec![NOTHING],
     };
@@ -35,7 +35,7 @@ pub fn verify(root: &Hash, key: &[u8], value: Option<&[u8]>, proof: &[u8]) -> bo
         (Some((&OWN, siblings)), Some(value)) => Some((LEAF.pair(&key, &VALUE.hash(value)), siblings, DEPTH)),
         (Some((&NOTHING, siblings)), None) => Some((ZERO, siblings, DEPTH)),
         (Some((&OTHER, rest)), None) => rest.split_first_chunk::<64>().and_then(|(leaf, siblings)| {
-            let deepest = shared_bits(&key, key_of(leaf))?;
+            let deepest = shared_bits(&key, leaf.first_chunk()?)?;
             Some((LEAF.hash(leaf), siblings, deepest))
         }),
         _ => None,
@@ -89,8 +89,8 @@ impl Subtree {
     }
 }
 
-/// A subtree as it is now, with its hash (of no meaning for a leaf).
-type Present = (Link, Hash);
+/// A subtree as it is now, with its hash where a node holds it.
+type Present<'a> = (Part<'a>, Option<Hash>);
 
 struct Walk<'a> {
     trie: &'a Trie,
@@ -99,14 +99,15 @@ struct Walk<'a> {
     siblings: Vec<Hash>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// Follow the key: what the subtree was; leaves the path's end and siblings behind.
-    fn descend(&mut self, now: Present, depth: usize, undo: &[Change]) -> Subtree {
-        if let Some(known) = self.known(now, undo).filter(|known| !matches!(known, Subtree::Node(_))) {
-            self.end = known;
-            return known;
+    fn descend(&mut self, now: Present<'a>, depth: usize, undo: &[Change]) -> Subtree {
+        if let Some(lone) = lone(now.0, undo) {
+            self.end = lone;
+            return lone;
         }
-        let (near, children, undo) = (side(self.key, depth), self.children(now, depth), halves(undo, depth));
+        let (near, children, undo) =
+            (side(self.key, depth), children(self.trie, now.0, depth), halves(undo, depth));
         let far = 1 - near;
         let mut were = [Subtree::Empty; 2];
         were[near] = self.descend(children[near], depth + 1, undo[near]);
@@ -121,37 +122,32 @@ impl Walk<'_> {
 
     /// What the subtree was.
     fn rewind(&self, now: Present, depth: usize, undo: &[Change]) -> Subtree {
-        self.known(now, undo).unwrap_or_else(|| {
-            let (children, undo) = (self.children(now, depth), halves(undo, depth));
-            let half = |side: usize| self.rewind(children[side], depth + 1, undo[side]);
-            Subtree::join([half(0), half(1)])
-        })
-    }
-
-    /// What the subtree was, where that is plain without going further down.
-    fn known(&self, (link, hash): Present, undo: &[Change]) -> Option<Subtree> {
-        match (link.target(), undo) {
-            (Target::Empty, []) => Some(Subtree::Empty),
-            (Target::Leaf(slot), []) => Some(Subtree::Leaf(*self.trie.leaf(slot))),
-            (Target::Node(_), []) => Some(Subtree::Node(hash)),
-            (Target::Empty, [change]) => Some(Subtree::of(change)),
-            (Target::Leaf(slot), [change]) if *key_of(self.trie.leaf(slot)) == change.key => {
-                Some(Subtree::of(change))
-            }
-            _ => None,
-        }
-    }
-
-    fn children(&self, (link, _): Present, depth: usize) -> [Present; 2] {
-        let mut children = [(Link::EMPTY, ZERO); 2];
-        match link.target() {
-            Target::Empty => {}
-            Target::Leaf(slot) => children[side(key_of(self.trie.leaf(slot)), depth)].0 = link,
-            Target::Node(slot) => {
-                let node = self.trie.node(slot);
-                children = [0, 1].map(|side| (node.children[side], node.hash(side)));
+        match (lone(now.0, undo), now, undo) {
+            (Some(lone), ..) => lone,
+            (None, (_, Some(hash)), []) => Subtree::Node(hash),
+            (None, (Part::Leaves(leaves), None), []) => Subtree::Node(hash_of(leaves, depth)),
+            (None, (part, _), _) => {
+                let (children, undo) = (children(self.trie, part, depth), halves(undo, depth));
+                Subtree::join([0, 1].map(|side| self.rewind(children[side], depth + 1, undo[side])))
             }
         }
-        children
+    }
+}
+
+fn children<'a>(trie: &'a Trie, part: Part<'a>, depth: usize) -> [Present<'a>; 2] {
+    match part {
+        Part::Leaves(leaves) => halves(leaves, depth).map(|half| (Part::Leaves(half), None)),
+        Part::Node(halves) => halves.map(|(link, hash)| (trie.part(link), Some(*hash))),
+    }
+}
+
+/// What a subtree was that has and had at most one leaf, of one key.
+fn lone(now: Part, undo: &[Change]) -> Option<Subtree> {
+    match (now, undo) {
+        (Part::Leaves([]), []) => Some(Subtree::Empty),
+        (Part::Leaves([leaf]), []) => Some(Subtree::Leaf(leaf.0)),
+        (Part::Leaves([]), [change]) => Some(Subtree::of(change)),
+        (Part::Leaves([leaf]), [change]) if *leaf.key() == change.key => Some(Subtree::of(change)),
+        _ => None,
     }
 }

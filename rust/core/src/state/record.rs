@@ -6,8 +6,8 @@
 //! - `undo`: height -> for each changed leaf its key hash, then 1 and the old value hash, or 0
 //! - `meta`: `applied` -> height, root
 
+use super::pending::Version;
 use super::trie::Change;
-use super::versions::Version;
 use crate::hash::Hash;
 use std::io;
 
@@ -39,9 +39,9 @@ pub fn read_value_row(mut row: Vec<u8>) -> io::Result<(u64, Vec<u8>)> {
     Ok((height, row))
 }
 
-pub fn history_row((_, value): &Version) -> Vec<u8> {
+pub fn history_row((_, value): Version) -> Vec<u8> {
     match value {
-        Some(value) => [&[PRESENT], &value[..]].concat(),
+        Some(value) => [&[PRESENT], value].concat(),
         None => vec![ABSENT],
     }
 }

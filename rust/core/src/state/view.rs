@@ -1,14 +1,14 @@
 //! Reading the state: what is pending first, then the store.
 
+use super::pending::Version;
 use super::proof::prove;
 use super::record::{
     escape, height_key, history_end, history_key, history_prefix, read_history_key, read_history_row,
     read_undo_row, read_value_row,
 };
 use super::trie::{Change, KEY};
-use super::versions::{Bytes, Version, Versions};
 use super::{Shared, StateError};
-use crate::hash::Hash;
+use crate::hash::{Hash, digest};
 use crate::store::{Entry, Store, Table, entries};
 use std::io;
 use std::iter::Peekable;
@@ -63,11 +63,12 @@ impl<'a> View<'a> {
     /// # Errors
     /// Where the store fails, as for all reads.
     pub fn get(&self, key: &[u8]) -> io::Result<Value> {
-        if !self.shared.seen.may_contain(&KEY.hash(key)) {
+        let hash = KEY.hash(key);
+        if !self.shared.seen.may_contain(&hash) {
             return Ok(None);
         }
-        if let Some(versions) = self.shared.values.get(key) {
-            return Ok(owned(versions.last()));
+        if let Some(version) = self.shared.values.last(&hash) {
+            return Ok(owned(version));
         }
         Ok(self.stored(key)?.map(|(_, value)| value))
     }
@@ -77,7 +78,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::get`].
     pub fn get_at(&self, key: &[u8], height: u64) -> io::Result<Value> {
-        if let Some(version) = self.shared.values.at(key, height) {
+        let mut pending = self.shared.values.versions(&KEY.hash(key));
+        if let Some(version) = pending.find(|(written, _)| *written <= height) {
             return Ok(owned(version));
         }
         if let Some((_, value)) = self.stored(key)?.filter(|(written, _)| *written <= height) {
@@ -92,11 +94,10 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::get`].
     pub fn changes(&self, key: &[u8], limit: usize) -> io::Result<Vec<u64>> {
-        let pending = self.shared.values.get(key);
-        let written = pending.into_iter().flat_map(Versions::newest_first).map(|(height, _)| *height);
-        let mut heights: Vec<u64> = written.take(limit).collect();
+        let pending = self.shared.values.versions(&KEY.hash(key));
+        let mut heights: Vec<u64> = pending.map(|(height, _)| height).collect();
         // A flush that is under way may have stored some of them already.
-        let mut below = pending.map_or(u64::MAX, Versions::first_height);
+        let mut below = heights.last().copied().unwrap_or(u64::MAX);
         if let Some((height, _)) = self.stored(key)?.filter(|(height, _)| *height < below) {
             heights.push(height);
             below = height;
@@ -152,8 +153,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::get`].
     pub fn index_get(&self, key: &[u8]) -> io::Result<Value> {
-        match self.shared.index.get(key) {
-            Some(versions) => Ok(owned(versions.last())),
+        match self.shared.index.last(&digest(key)) {
+            Some(version) => Ok(owned(version)),
             None => self.store.get(Table::Index, key),
         }
     }
@@ -164,11 +165,8 @@ impl<'a> View<'a> {
     /// See [`View::get`].
     pub fn index_last(&self, prefix: &[u8], last: &[u8]) -> io::Result<Option<Entry>> {
         let stored = self.store.last(Table::Index, prefix, last)?;
-        let pending = self
-            .shared
-            .index
-            .last(prefix, last)
-            .and_then(|(key, (_, value))| Some((key.to_vec(), value.as_ref()?.to_vec())));
+        let pending =
+            self.shared.index.greatest(prefix, last).and_then(|(key, version)| Some((key, owned(version)?)));
         Ok(match (pending, stored) {
             (Some(pending), Some(stored)) if stored.0 > pending.0 => Some(stored),
             (pending, stored) => pending.or(stored),
@@ -247,8 +245,8 @@ impl<'a> View<'a> {
 }
 
 /// A copy of the value.
-fn owned((_, value): &Version) -> Value {
-    value.as_ref().map(|value| value.to_vec())
+fn owned((_, value): Version) -> Value {
+    value.map(<[u8]>::to_vec)
 }
 
 /// Where a scan begins.
@@ -267,13 +265,13 @@ struct Latest<P: Iterator, S: Iterator> {
 
 impl<'a, P, S> Iterator for Latest<P, S>
 where
-    P: Iterator<Item = (&'a Bytes, &'a Version)>,
+    P: Iterator<Item = (Vec<u8>, Version<'a>)>,
     S: Iterator<Item = io::Result<Entry>>,
 {
     type Item = io::Result<(Vec<u8>, Value)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let pending = self.pending.peek().map(|(key, _)| *key);
+        let pending = self.pending.peek().map(|(key, _)| key);
         let (take_stored, both) = match (self.stored.peek(), pending) {
             (Some(Ok((stored, _))), Some(pending)) => (stored[..] < pending[..], stored[..] == pending[..]),
             (stored, _) => (stored.is_some(), false),
@@ -288,7 +286,7 @@ where
             });
         }
         let (key, version) = self.pending.next()?;
-        Some(Ok((key.to_vec(), owned(version))))
+        Some(Ok((key, owned(version))))
     }
 }
 
