@@ -320,6 +320,10 @@ class State:
         """The height that a crash falls back to."""
 
     @property
+    def pending(self) -> int:
+        """Bytes of keys and values, index included, that are committed and not flushed."""
+
+    @property
     def root(self) -> bytes:
         """The root after the last commit; 32 zero bytes where the map is empty."""
 

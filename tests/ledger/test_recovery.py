@@ -163,7 +163,7 @@ def test_only_synced_blocks_become_durable_state() -> None:
 
 
 def test_rebuilding_the_state_flushes_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grootboek.ledger.recovery._FLUSH_BLOCKS", 2)
+    monkeypatch.setattr("grootboek.ledger.store.FLUSH_BYTES", 1)
     world, heads = heads_of(5)
     world.save()
     world.fill(1)
@@ -171,7 +171,7 @@ def test_rebuilding_the_state_flushes_on_the_way(monkeypatch: pytest.MonkeyPatch
     ledger = open_on(world.disk, state)
     assert ledger.head == world.ledger.head
     state.crash()
-    assert state.height == 4 + 1  # the founding rows are the state's first height
+    assert state.height == 5 + 1  # the founding rows are the state's first height
     again = open_on(world.disk.after_cut(0), state)
     assert again.head == heads[-1]
     again.sync()

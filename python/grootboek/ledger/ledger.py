@@ -274,6 +274,11 @@ class Ledger(Prover):
         self._syncable = certificate
         return size
 
+    @property
+    def flush_due(self) -> bool:
+        """Whether it is time for ``flush``, however long ago the last one was."""
+        return self._store.flush_due
+
     def flush(self) -> None:
         """Make durable what follows from the synced log: position, certificate, state and index.
 

@@ -31,10 +31,6 @@ from grootboek.wire import Certificate
 
 __all__ = ["Recovered", "advance", "recover"]
 
-_FLUSH_BLOCKS: Final = 256
-"""After so many blocks the state is flushed, so that rebuilding it takes no more memory than running."""
-
-
 class Recovered(Struct, frozen=True):
     """A ledger's parts, all at the end of the log."""
 
@@ -179,7 +175,7 @@ def execute_tail(
             log.truncate(start)
             break
         done.append((machine.at.height, machine.at.size))
-        if len(done) >= _FLUSH_BLOCKS and machine.at.size <= log.synced_size:
+        if machine.store.flush_due and machine.at.size <= log.synced_size:
             machine.store.flush(machine.at.height, keep)
             done.clear()
     if not min(until, log.size) <= machine.at.size <= log.size:  # what was read is not what the tree is of

@@ -16,6 +16,11 @@ __all__ = ["Store"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+FLUSH_BYTES: Final = 6 << 20
+"""How much may be in memory only before it is time for a flush. Each flush becomes a file, and the fewer there
+are, the less is written again when they are merged.
+"""
+
 _FOUNDING: Final = 1
 """The state's height of the founding rows."""
 
@@ -54,6 +59,11 @@ class Store:
     def flushed(self) -> int:
         """The height that a crash falls back to; -1 where not even the founding rows are durable."""
         return self.state.flushed - _FOUNDING
+
+    @property
+    def flush_due(self) -> bool:
+        """Whether so much is in memory only that it should be flushed."""
+        return self.state.pending >= FLUSH_BYTES
 
     @_guarded
     def get(self, key: bytes) -> bytes | None:

@@ -79,8 +79,8 @@ SYNC_TIMER = "sync"
 SYNC_MS = 100
 """How long the log's file may stay behind what was executed, at most a quarter of the window."""
 FLUSH_TIMER = "flush"
-FLUSH_MS = 1_000
-"""How long the state may stay behind the log."""
+FLUSH_MS = 10_000
+"""How long the state may stay behind the log, unless ``ledger.store.FLUSH_BYTES`` are more than that."""
 KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
@@ -201,6 +201,7 @@ class Engine(Parts):
     def stored(self, seq: int, now: int) -> Outbox:
         """The log is synced through the block of ``seq``."""
         self.counters.log_syncs += 1
+        self._flushing = False
         self._stored = max(self._stored, seq)
         out = Outbox()
         self._syncing = self.ledger.seq > seq
@@ -412,6 +413,8 @@ class Engine(Parts):
             out.start(SYNC_TIMER, SYNC_MS)
         if block.entry.seq - self._stored >= self.limits.window // 4:
             out.sync = True
+        if self.ledger.flush_due and not self._flushing:
+            self._flushing = out.flush = True
 
     def _certified(self, certificate: Certificate, out: Outbox) -> Sequence[Event]:
         self.ledger.certify(certificate)

@@ -289,7 +289,8 @@ fn the_last_batch_counts() {
         let value = (batch % 5 != 4).then(|| vec![batch]);
         let meta = (Table::Meta, key(batch), Some(vec![0]));
         store.write(vec![(Table::Values, key(batch), Some(vec![255])), meta]).unwrap();
-        store.write(vec![(Table::Values, key(batch), value.clone())]).unwrap();
+        let earlier = (Table::Values, key(batch), Some(vec![254]));
+        store.write(vec![earlier, (Table::Values, key(batch), value.clone())]).unwrap();
         assert_eq!(store.get(Table::Values, &key(batch)).unwrap(), value);
         assert_eq!(store.get(Table::History, &key(batch)).unwrap(), None);
         drop(store);

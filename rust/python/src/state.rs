@@ -32,6 +32,11 @@ impl State {
     }
 
     #[getter]
+    fn pending(&self, py: Python<'_>) -> usize {
+        self.quick(py, |view| view.pending())
+    }
+
+    #[getter]
     fn flushed(&self, py: Python<'_>) -> u64 {
         self.quick(py, |view| view.flushed())
     }

@@ -144,6 +144,11 @@ impl Pending {
         Some((key.to_vec(), self.version(*place)))
     }
 
+    /// Bytes of all keys and values.
+    pub fn bytes(&self) -> usize {
+        self.blocks.values().map(|rows| rows.bytes.len()).sum()
+    }
+
     /// What the heights up to `height` wrote.
     pub fn up_to(&self, height: u64) -> Vec<Arc<Rows>> {
         self.blocks.range(..=height).map(|(_, rows)| rows.clone()).collect()

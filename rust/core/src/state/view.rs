@@ -40,6 +40,12 @@ impl<'a> View<'a> {
         self.shared.flushed
     }
 
+    /// Bytes of what is committed and not flushed, index included.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.shared.values.bytes() + self.shared.index.bytes()
+    }
+
     /// The root after the last commit.
     #[must_use]
     pub fn root(&self) -> Hash {

@@ -8,7 +8,6 @@
 use super::{Entry, Store, Table, Write};
 use fjall::compaction::Leveled;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -83,14 +82,17 @@ impl Store for Disk {
         Ok(None)
     }
 
-    fn write(&self, writes: Vec<Write>) -> io::Result<()> {
-        let rows: BTreeMap<_, _> =
-            writes.into_iter().map(|(table, key, value)| (row(table, &key), value)).collect();
+    fn write(&self, mut writes: Vec<Write>) -> io::Result<()> {
+        writes.sort_by(|(table, key, _), (other, right, _)| (*table as u8, key).cmp(&(*other as u8, right)));
         let mut file = self.rows.start_ingestion().map_err(into_io)?;
-        for (key, value) in rows {
+        let mut writes = writes.into_iter().peekable();
+        while let Some((table, key, value)) = writes.next() {
+            if writes.peek().is_some_and(|(other, right, _)| (*other, right) == (table, &key)) {
+                continue;
+            }
             match value {
-                Some(value) => file.write(key, value),
-                None => file.write_tombstone(key),
+                Some(value) => file.write(row(table, &key), value),
+                None => file.write_tombstone(row(table, &key)),
             }
             .map_err(into_io)?;
         }
