@@ -7,7 +7,8 @@
 
 use super::{Entry, Store, Table, Write};
 use fjall::compaction::Leveled;
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions};
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 const CACHE_BYTES: u64 = 16 << 20;
 /// Batches that are files of their own before they are merged with the rest: reads look into each of them,
 /// and merging writes all that overlaps again.
-const BATCHES: u8 = 8;
+const BATCHES: u8 = 16;
 /// Threads that merge files.
 const WORKERS: usize = 1;
 const NAME: &str = "state";
@@ -41,7 +42,11 @@ impl Disk {
             .open()
             .map_err(into_io)?;
         let merging = Arc::new(Leveled::default().with_l0_threshold(BATCHES));
-        let options = || KeyspaceCreateOptions::default().compaction_strategy(merging);
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .compaction_strategy(merging)
+                .data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4))
+        };
         let rows = database.keyspace(NAME, options).map_err(into_io)?;
         Ok(Self { rows, _database: database })
     }
