@@ -6,7 +6,6 @@ ahead of what was synced, and what the log holds beyond it is executed again.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
 
 from msgspec import Struct
 
@@ -30,6 +29,7 @@ from grootboek.types import Chain, Genesis
 from grootboek.wire import Certificate
 
 __all__ = ["Recovered", "advance", "recover"]
+
 
 class Recovered(Struct, frozen=True):
     """A ledger's parts, all at the end of the log."""

@@ -17,8 +17,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FLUSH_BYTES: Final = 6 << 20
-"""How much may be in memory only before it is time for a flush. Each flush becomes a file, and the fewer there
-are, the less is written again when they are merged.
+"""How much may be in memory only before it is time for a flush. Each flush becomes a file, and the fewer
+there are, the less is written again when they are merged.
 """
 
 _FOUNDING: Final = 1
