@@ -109,7 +109,7 @@ class Quorum(Struct, frozen=True):
         return lowest[self.quorum - 1] if len(lowest) >= self.quorum else None
 
 
-class Chain(Struct, frozen=True, dict=True):
+class Chain(Struct, frozen=True, dict=True, cache_hash=True):
     """Which ledger a signed or hashed value belongs to."""
 
     name: str

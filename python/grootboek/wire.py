@@ -1,8 +1,8 @@
 """Everything that leaves a process: its types, its one encoding, its domains.
 
-All values are msgspec msgpack Structs, ``array_like`` and tagged by an integer, so the types below
-*are* the formats (docs/spec). One value has one accepted encoding: ``decode`` refuses bytes that do
-not re-encode to themselves. Signed bytes are hashed and checked as received.
+All values are msgspec msgpack Structs, ``array_like`` and tagged by an integer: the types below *are* the
+formats (docs/spec). One value has one accepted encoding: ``decode`` refuses bytes that do not re-encode to
+themselves. Signed bytes are hashed and checked as received. ``gc=False``: many, and without cycles.
 """
 
 import base64
@@ -220,7 +220,7 @@ class EpochEntry(Struct, frozen=True, array_like=True):
 # --- certificates -------------------------------------------------------------------------------
 
 
-class Cosignature(Struct, frozen=True, array_like=True):
+class Cosignature(Struct, frozen=True, gc=False, array_like=True):
     """A C2SP cosignature/v1 of one replica over a checkpoint of the log."""
 
     replica: ReplicaId
@@ -229,7 +229,7 @@ class Cosignature(Struct, frozen=True, array_like=True):
     signature: Signature
 
 
-class Certificate(Struct, frozen=True, array_like=True):
+class Certificate(Struct, frozen=True, gc=False, array_like=True):
     """A stable checkpoint: q cosignatures over (origin, size, root), and the block that ends there.
 
     Sequence number, epoch and state root are read from ``block``, never believed otherwise.
@@ -256,7 +256,7 @@ class Handover(Struct, frozen=True, array_like=True, tag=1):
     """Of the log that ends with the block that closes the epoch, cosigned by that epoch's replicas."""
 
 
-class Signed(Struct, frozen=True, array_like=True):
+class Signed(Struct, frozen=True, gc=False, array_like=True):
     """A signed protocol message; ``payload`` is the encoding of a ProtocolMessage.
 
     Signed bytes: ``domain("message", chain, epoch) + sender as 2 bytes big-endian + payload``.
@@ -267,7 +267,7 @@ class Signed(Struct, frozen=True, array_like=True):
     signature: Signature
 
 
-class Prepared(Struct, frozen=True, array_like=True):
+class Prepared(Struct, frozen=True, gc=False, array_like=True):
     """A prepared certificate, valid alone: the PRE-PREPARE and q - 1 backups' PREPAREs."""
 
     pre_prepare: Signed
@@ -279,7 +279,7 @@ class Prepared(Struct, frozen=True, array_like=True):
 
 
 @typing.final
-class PrePrepare(Struct, frozen=True, array_like=True, tag=1):
+class PrePrepare(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """The primary of ``view`` proposes a value for ``seq``. NULL names no batch and has time 0."""
 
     view: View
@@ -289,7 +289,7 @@ class PrePrepare(Struct, frozen=True, array_like=True, tag=1):
 
 
 @typing.final
-class Prepare(Struct, frozen=True, array_like=True, tag=2):
+class Prepare(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """A backup accepted the proposal and holds its bodies."""
 
     view: View
@@ -298,7 +298,7 @@ class Prepare(Struct, frozen=True, array_like=True, tag=2):
 
 
 @typing.final
-class Commit(Struct, frozen=True, array_like=True, tag=3):
+class Commit(Struct, frozen=True, gc=False, array_like=True, tag=3):
     """The sender holds a prepared certificate."""
 
     view: View
@@ -307,7 +307,7 @@ class Commit(Struct, frozen=True, array_like=True, tag=3):
 
 
 @typing.final
-class ViewChange(Struct, frozen=True, array_like=True, tag=5):
+class ViewChange(Struct, frozen=True, gc=False, array_like=True, tag=5):
     """The sender left all views below ``view``."""
 
     view: View
@@ -318,7 +318,7 @@ class ViewChange(Struct, frozen=True, array_like=True, tag=5):
 
 
 @typing.final
-class NewView(Struct, frozen=True, array_like=True, tag=6):
+class NewView(Struct, frozen=True, gc=False, array_like=True, tag=6):
     """The primary of ``view`` opens it."""
 
     view: View
@@ -332,7 +332,7 @@ class NewView(Struct, frozen=True, array_like=True, tag=6):
 
 
 @typing.final
-class Checkpoint(Struct, frozen=True, array_like=True, tag=4):
+class Checkpoint(Struct, frozen=True, gc=False, array_like=True, tag=4):
     """After executing a block. The cosignature is the signature of this message."""
 
     size: Size
@@ -342,7 +342,7 @@ class Checkpoint(Struct, frozen=True, array_like=True, tag=4):
 
 
 @typing.final
-class Status(Struct, frozen=True, array_like=True, tag=7):
+class Status(Struct, frozen=True, gc=False, array_like=True, tag=7):
     """What the sender has; asks for what it lacks. ``view`` is the view it wants or is in."""
 
     view: View
@@ -357,7 +357,7 @@ class Status(Struct, frozen=True, array_like=True, tag=7):
 
 
 @typing.final
-class Suspect(Struct, frozen=True, array_like=True, tag=24):
+class Suspect(Struct, frozen=True, gc=False, array_like=True, tag=24):
     """The sender finds the primary of ``view`` slow."""
 
     view: View
@@ -409,7 +409,7 @@ class Entries(Struct, frozen=True, array_like=True, tag=11):
     """Consistency of the tree that ends with ``body`` with the tree of ``size`` entries."""
 
 
-class Envelope(Struct, frozen=True, array_like=True, tag=12):
+class Envelope(Struct, frozen=True, gc=False, array_like=True, tag=12):
     """Carries a signed protocol message; certificates hold the same Signed value."""
 
     signed: Signed

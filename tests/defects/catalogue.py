@@ -10,11 +10,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from grootboek import evidence, wire
-from grootboek.consensus import checks, core
+from grootboek.consensus import checks, core, ordering
 from grootboek.consensus.checkpoints import Checkpoints
 from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
-from grootboek.consensus.effects import Remember
+from grootboek.consensus.effects import Persist, Remember
 from grootboek.consensus.learning import Learning
 from grootboek.consensus.ordering import Ordering
 from grootboek.consensus.records import Voted
@@ -94,15 +94,11 @@ def journal_is_not_synced(patch: Patch) -> None:
 
 def own_votes_are_not_journalled(patch: Patch) -> None:
     """A restart forgets what was voted."""
-    persist = Core.persist
 
-    def forgetful(self: Core, record: Any) -> None:
-        if isinstance(record, Voted):
-            self.emit(Remember(record))  # so that the contract is none the wiser
-        else:
-            persist(self, record)
+    def persist(record: Any) -> Any:
+        return Remember(record) if isinstance(record, Voted) else Persist(record)
 
-    patch(Core, "persist", forgetful)
+    patch(ordering, "Persist", persist)
     patch(Engine, "_persist", _without(Voted))
 
 
@@ -123,15 +119,28 @@ def bodies_are_not_journalled(patch: Patch) -> None:
 
 def digest_not_compared(patch: Patch) -> None:
     """Votes count whatever they name."""
+    patch(Slot, "prepared", _counting("prepares", "prepare", Slot.prepared, lambda _vote, _own: True))
+    patch(Slot, "committed", _counting("commits", "commit", Slot.committed, lambda _vote, _own: True))
 
-    def any_vote(self: Slot, sender: int, message: Any, signed: Any) -> None:
-        self.prepares.setdefault(sender, (type(message)(message.view, message.seq, self.digest), signed))
 
-    def any_commit(self: Slot, sender: int, message: Any, signed: Any) -> None:
-        self.commits.setdefault(sender, (type(message)(message.view, message.seq, self.digest), signed))
+def _counting(
+    votes: str, payload: str, count: Callable[..., Any], counts: Callable[[bytes, bytes], bool]
+) -> Callable[..., Any]:
+    """Count a vote as one for the proposal if ``counts`` says so of its payload, and of what it should be."""
 
-    patch(Slot, "add_prepare", any_vote)
-    patch(Slot, "add_commit", any_commit)
+    def counted(self: Slot, quorum: int) -> Any:
+        held, own = getattr(self, votes), getattr(self, payload)
+        agreed = {
+            sender: replace(vote, payload=own) if counts(vote.payload, own) else vote
+            for sender, vote in held.items()
+        }
+        setattr(self, votes, agreed)
+        try:
+            return count(self, quorum)
+        finally:
+            setattr(self, votes, held)
+
+    return counted
 
 
 def a_second_proposal_is_taken(patch: Patch) -> None:
@@ -149,13 +158,23 @@ def a_second_proposal_is_taken(patch: Patch) -> None:
 
 def votes_outlive_their_view(patch: Patch) -> None:
     """Votes of the view that was left count in the next one."""
+    on_prepare = Ordering.on_prepare
 
     def keep(self: Slot) -> None:
         self.voted = self.committing = False
         self.pre_prepare = self.value = None
 
+    def once(self: Ordering, message: Any, signed: Any) -> None:
+        slot = self.slots.get(message.seq) if self.active and message.view == self.view else None
+        on_prepare(self, message, signed if slot is None else slot.prepares.get(signed.sender, signed))
+
+    def same_value(vote: bytes, own: bytes) -> bool:
+        return vote[-32:] == own[-32:]  # the value digest comes last
+
     patch(Slot, "enter_view", keep)
-    patch(Slot, "add_prepare", lambda self, sender, m, s: self.prepares.setdefault(sender, (m, s)) and None)
+    patch(Slot, "prepared", _counting("prepares", "prepare", Slot.prepared, same_value))
+    patch(Slot, "committed", _counting("commits", "commit", Slot.committed, same_value))
+    patch(Ordering, "on_prepare", once)
 
 
 def no_water_marks(patch: Patch) -> None:

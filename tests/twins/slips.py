@@ -11,6 +11,7 @@ from grootboek.consensus import newview, viewchange
 from grootboek.consensus.checks import Checks
 from grootboek.consensus.core import Core
 from grootboek.consensus.newview import proposal_in, stable_of
+from grootboek.consensus.ordering import Ordering
 from grootboek.consensus.slots import Slot
 from grootboek.consensus.viewchange import ViewChanging
 from grootboek.types import Quorum
@@ -108,7 +109,13 @@ def prepares_are_not_verified(patch: Patch) -> None:
 
 def one_vote_short(patch: Patch) -> None:
     """A slot is prepared on q - 2 PREPAREs, and the checks take such certificates."""
-    prepared = Slot.prepared
+    prepared, vote = Slot.prepared, Ordering.vote
+
+    def at_once(self: Ordering, slot: Slot) -> None:
+        vote(self, slot)
+        self.progress(slot)  # one's own PREPARE may be enough
+
+    patch(Ordering, "vote", at_once)
     patch(Slot, "prepared", lambda self, quorum: prepared(self, quorum - 1))
     patch(Checks, "_prepared", _with_quorum(Checks._prepared, -1))
 

@@ -41,7 +41,7 @@ class Backlog:
         """The next ``count`` in turn, or as many as there are."""
         if len(self._queues) == 1:  # the rule below, for the most frequent case
             (queue,) = self._queues.values()
-            return tuple(islice(queue, count))
+            return tuple(queue if len(queue) <= count else islice(queue, count))
         rounds = zip_longest(*(islice(queue, count) for queue in self._queues.values()))
         return tuple(islice((d for d in chain.from_iterable(rounds) if d is not None), count))
 

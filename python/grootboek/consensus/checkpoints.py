@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from grootboek.consensus.events import Executed
 from grootboek.wire import Certificate, Checkpoint, Cosignature
@@ -15,7 +15,7 @@ class _Ballot(Struct):
 
     executed: Executed | None = None
     """The block of our own log that ends there."""
-    cosigned: dict[int, tuple[bytes, Cosignature]] = field(default_factory=dict)
+    cosigned: dict[int, tuple[bytes, Cosignature]] = {}
     """By sender: the root, and the newest cosignature of it."""
 
 
@@ -24,7 +24,7 @@ class Checkpoints:
 
     def __init__(self, quorum: int, window: int) -> None:
         self._quorum = quorum
-        self._window = window
+        self._most = 2 * window
         self._ballots = defaultdict[int, _Ballot](_Ballot)
         """By log size."""
         self.stable: Certificate | None = None
@@ -42,13 +42,13 @@ class Checkpoints:
         """One root for each sender and size: the earlier one, with its cosignature, if it is another."""
         if size <= self.size:
             return None
-        ballot = self._ballots[size]
-        first = ballot.cosigned.get(cosignature.replica)
+        cosigned, replica = self._ballots[size].cosigned, cosignature.replica
+        first = cosigned.get(replica)
         if first is not None and first[0] != root:
             return first
-        ballot.cosigned[cosignature.replica] = (root, cosignature)
-        if len(self._ballots) > 2 * self._window:
-            self._trim(cosignature.replica)
+        cosigned[replica] = (root, cosignature)
+        if len(self._ballots) > self._most:
+            self._trim(replica)
         return None
 
     def complete(self, size: int, root: bytes) -> tuple[int, Certificate] | None:
@@ -59,7 +59,11 @@ class Checkpoints:
         event = ballot.executed
         if event is None or event.root != root:
             return None
-        votes = [vote for _, (of, vote) in sorted(ballot.cosigned.items()) if of == root]
+        votes = []
+        for replica in sorted(ballot.cosigned):
+            of, vote = ballot.cosigned[replica]
+            if of == root:
+                votes.append(vote)
         if len(votes) < self._quorum:
             return None
         return event.seq, Certificate(size, root, event.block, event.path, tuple(votes[: self._quorum]))
@@ -70,8 +74,9 @@ class Checkpoints:
         if size <= self.size:
             return False
         self.stable, self.size = certificate, size
-        for at in [at for at in self._ballots if at <= size]:
-            del self._ballots[at]
+        for at in tuple(self._ballots):
+            if at <= size:
+                del self._ballots[at]
         return True
 
     def ahead(self, size: int) -> int:
@@ -96,7 +101,7 @@ class Checkpoints:
     def _trim(self, replica: int) -> None:
         """A sender that runs far ahead loses its oldest."""
         sizes = [at for at, ballot in self._ballots.items() if replica in ballot.cosigned]
-        if len(sizes) > 2 * self._window:
+        if len(sizes) > self._most:
             oldest = min(sizes)
             del self._ballots[oldest].cosigned[replica]
             if not self._ballots[oldest].cosigned and self._ballots[oldest].executed is None:

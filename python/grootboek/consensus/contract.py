@@ -61,7 +61,7 @@ class CheckedReplica(Replica):
     def _check_beyond(self) -> None:
         beyond = [slot for seq, slot in self.slots.items() if seq > self.high]
         _require(len(beyond) <= self.config.limits.window, "O reaches one window at most (PS13)")
-        _require(all(slot.value and not slot.told_by(self.config.me) for slot in beyond), "no vote beyond H")
+        _require(all(slot.value and not slot.told_by(self.me) for slot in beyond), "no vote beyond H")
 
     def _check_effects(self, before: _Before, effects: list[Effect]) -> None:
         """Everything of ours that goes out was persisted before it, now or earlier (PS4)."""
@@ -81,12 +81,12 @@ class CheckedReplica(Replica):
                     _require(at > seq, "each sequence number is executed once, in order (PS5)")
                     seq = at
                 case Send(to):
-                    _require(to != self.config.me, "no message to oneself")
+                    _require(to != self.me, "no message to oneself")
 
     def _check_said(self, signed: Signed, persisted: set[bytes]) -> None:
-        again = [wish[1].payload for wish in (self.wanted.get(self.config.me),) if wish is not None]
+        again = [wish[1].payload for wish in (self.wanted.get(self.me),) if wish is not None]
         known = signed.payload in persisted or signed.payload in again
-        _require(signed.sender != self.config.me or known, "synced before it is sent (PS4)")
+        _require(signed.sender != self.me or known, "synced before it is sent (PS4)")
 
 
 def _require(holds: bool, rule: str) -> None:  # noqa: FBT001  # reads like an assert

@@ -1,5 +1,6 @@
 """What the parts of the state machine share: its state, its outgoing effects, its timers."""
 
+from collections import defaultdict
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -49,12 +50,14 @@ class Position(Struct, frozen=True):
     """The newest certificate that the ledger holds, of its own log."""
 
 
-class Known(Struct, frozen=True):
+class Known(Struct, frozen=True, gc=False):
     """A batch whose body is held and that is not executed."""
 
     transactions: int
     origin: int
     """The replica that it came from."""
+    since: int
+    """When it came, by the clock of ``pace``."""
 
 
 class Core:
@@ -86,6 +89,7 @@ class Core:
         "high",
         "known",
         "low",
+        "me",
         "now",
         "pace",
         "patience",
@@ -105,7 +109,7 @@ class Core:
     def __init__(  # noqa: PLR0915  # one line for each part of the state
         self, config: Config, sign: Callable[[bytes], Signed | None]
     ) -> None:
-        self.config = config
+        self.config, self.me = config, config.me
         self.quorum = config.quorum
         self.peers = [peer for peer in range(config.n) if peer != config.me]
         """All other replicas."""
@@ -136,7 +140,7 @@ class Core:
         """Certificates above L, with their sequence numbers: L follows them as the log is synced."""
         self.certified_seq = 0
         """The sequence number of the newest certificate known; nothing is proposed at or below it."""
-        self.slots: dict[int, Slot] = {}
+        self.slots = defaultdict[int, Slot](Slot)
         self.known: dict[bytes, Known] = {}
         """Batches to be ordered, in the order they came."""
         self.done: dict[bytes, int] = {}
@@ -188,7 +192,7 @@ class Core:
     # --- output ----------------------------------------------------------------------------------
 
     def emit(self, effect: Effect) -> None:
-        """Add an effect to what this event returns."""
+        """Add an effect to what this event returns; the normal case appends its own, to save the call."""
         self._effects.append(effect)
 
     def persist(self, record: Record) -> None:
@@ -207,7 +211,7 @@ class Core:
 
     def send_signed(self, to: int, signed: Signed) -> None:
         """Send a signed message to one replica."""
-        if to != self.config.me:
+        if to != self.me:
             self.emit(Send(to, Envelope(signed)))
 
     def sign(self, message: ProtocolMessage) -> Signed | None:
@@ -226,13 +230,6 @@ class Core:
         self.view, self.active = view, active
         self.primary = self.config.primary(view)
         self.due = True
-
-    def slot(self, seq: int) -> Slot:
-        """The slot of a sequence number inside the window."""
-        slot = self.slots.get(seq)
-        if slot is None:
-            slot = self.slots[seq] = Slot(seq)
-        return slot
 
     def advance(self, seq: int) -> None:
         """Everything through ``seq`` is executed."""
@@ -298,8 +295,8 @@ class Core:
         The certificate is journalled before any vote that the moved window allows, so after a crash L
         is back where those votes need it; and everything at or below L is in the synced log.
         """
-        certificate = None
-        while self.certificates and self.certificates[0][0] <= min(self.stored, self.executed):
+        certificate, synced = None, min(self.stored, self.executed)
+        while self.certificates and self.certificates[0][0] <= synced:
             self.low, certificate = self.certificates.pop(0)
         if certificate is None:
             return
@@ -328,9 +325,10 @@ class Core:
 
     def forget(self) -> None:
         """Drop what lies at or below L."""
-        low, done = self.low, self.done
-        for seq in [seq for seq in self.slots if seq <= low]:
-            del self.slots[seq]
+        low, slots, done = self.low, self.slots, self.done
+        for seq in tuple(slots):
+            if seq <= low:
+                del slots[seq]
         if self.early:
             self.early = {key: vote for key, vote in self.early.items() if key[2] > low}
         horizon = low - 2 * self.config.limits.window

@@ -1,5 +1,6 @@
 """What a replica wants done. The order of the list is the durability contract: nothing that follows
-a ``Persist`` happens before its record is synced.
+a ``Persist`` happens before its record is synced. Effects, records and events are made by the dozen for
+each decision and hold no cycles, so they are not tracked for garbage collection (``gc=False``).
 """
 
 from enum import StrEnum
@@ -42,45 +43,45 @@ class Timer(StrEnum):
     __hash__ = str.__hash__  # that of an Enum is a Python function, and timers are looked up all the time
 
 
-class Persist(Struct, frozen=True):
+class Persist(Struct, frozen=True, gc=False):
     """Journal this record."""
 
     record: Record
 
 
-class Remember(Struct, frozen=True):
+class Remember(Struct, frozen=True, gc=False):
     """Journal this record before any later one; it needs no sync of its own."""
 
     record: Record
 
 
-class Broadcast(Struct, frozen=True):
+class Broadcast(Struct, frozen=True, gc=False):
     """To all other replicas."""
 
     frame: Frame
 
 
-class Send(Struct, frozen=True):
+class Send(Struct, frozen=True, gc=False):
     """To one replica."""
 
     to: int
     frame: Frame
 
 
-class StartTimer(Struct, frozen=True):
+class StartTimer(Struct, frozen=True, gc=False):
     """Start the timer, or restart it if it runs."""
 
     timer: Timer
     delay_ms: int
 
 
-class StopTimer(Struct, frozen=True):
+class StopTimer(Struct, frozen=True, gc=False):
     """Stop the timer; no harm if it does not run."""
 
     timer: Timer
 
 
-class Execute(Struct, frozen=True):
+class Execute(Struct, frozen=True, gc=False):
     """The value of ``seq`` is committed and everything below is executed; answered by Executed."""
 
     seq: int
@@ -88,45 +89,45 @@ class Execute(Struct, frozen=True):
     batches: tuple[bytes, ...]
 
 
-class Certified(Struct, frozen=True):
+class Certified(Struct, frozen=True, gc=False):
     """A checkpoint of this replica's own log became stable."""
 
     certificate: Certificate
 
 
-class FetchBodies(Struct, frozen=True):
+class FetchBodies(Struct, frozen=True, gc=False):
     """Ask peers for these batch bodies; comes again while they are missing."""
 
     digests: tuple[bytes, ...]
 
 
-class Relay(Struct, frozen=True):
+class Relay(Struct, frozen=True, gc=False):
     """Send these batch bodies to a replica that may lack them."""
 
     to: int
     digests: tuple[bytes, ...]
 
 
-class CatchUp(Struct, frozen=True):
+class CatchUp(Struct, frozen=True, gc=False):
     """The log is behind this certificate: transfer what is missing; answered by CaughtUp."""
 
     certificate: Certificate
     source: int
 
 
-class Release(Struct, frozen=True):
+class Release(Struct, frozen=True, gc=False):
     """Nothing at or below ``seq`` is needed from the journal any more."""
 
     seq: int
 
 
-class Accuse(Struct, frozen=True):
+class Accuse(Struct, frozen=True, gc=False):
     """Two signatures that no correct replica gives."""
 
     evidence: Evidence
 
 
-class Complain(Struct, frozen=True):
+class Complain(Struct, frozen=True, gc=False):
     """This replica leaves ``view`` because it found its primary slow: to be said in the log."""
 
     view: int

@@ -30,7 +30,7 @@ __all__ = [
 
 
 @final
-class Submitted(Struct, frozen=True):
+class Submitted(Struct, frozen=True, gc=False):
     """An admissible batch body is held locally and journalled."""
 
     digest: bytes
@@ -46,7 +46,7 @@ class Submitted(Struct, frozen=True):
 
 
 @final
-class Received(Struct, frozen=True):
+class Received(Struct, frozen=True, gc=False):
     """A message whose signatures, nested ones included, have been checked (``checks``)."""
 
     sender: int
@@ -56,7 +56,7 @@ class Received(Struct, frozen=True):
 
 
 @final
-class Heard(Struct, frozen=True):
+class Heard(Struct, frozen=True, gc=False):
     """A message that needs no signature of its own, since it comes from ``sender`` itself; as checked."""
 
     sender: int
@@ -64,14 +64,14 @@ class Heard(Struct, frozen=True):
 
 
 @final
-class TimerFired(Struct, frozen=True):
+class TimerFired(Struct, frozen=True, gc=False):
     """A timer that was started and not stopped has run out."""
 
     timer: Timer
 
 
 @final
-class Executed(Struct, frozen=True):
+class Executed(Struct, frozen=True, gc=False):
     """The ledger executed the value of ``seq`` and appended its block."""
 
     seq: int
@@ -88,7 +88,7 @@ class Executed(Struct, frozen=True):
 
 
 @final
-class CaughtUp(Struct, frozen=True):
+class CaughtUp(Struct, frozen=True, gc=False):
     """The ledger reached this certificate by transfer."""
 
     certificate: Certificate
@@ -97,14 +97,14 @@ class CaughtUp(Struct, frozen=True):
 
 
 @final
-class Listed(Struct, frozen=True):
+class Listed(Struct, frozen=True, gc=False):
     """The replicas that the executed log says are passed over as primaries, at most f of them."""
 
     replicas: tuple[int, ...]
 
 
 @final
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, gc=False):
     """The log is synced through the block of ``seq``."""
 
     seq: int

@@ -6,6 +6,7 @@ forgotten is a learner: it follows certificates and serves, and signs nothing, u
 voted for lies at or below its own L. docs/spec/consensus.md has the argument.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +15,7 @@ from grootboek.consensus.core import Core
 from grootboek.consensus.effects import Timer
 from grootboek.consensus.events import Executed
 from grootboek.consensus.records import Amnesia
+from grootboek.consensus.slots import Slot
 from grootboek.wire import Certificate, Signed, Status, block_of
 
 __all__ = ["Learning"]
@@ -47,7 +49,7 @@ class Learning(Core):
     @property
     def leading(self) -> bool:
         """Whether it leads an open view: a learner leaves it to the others' timers to pass it over."""
-        return self.active and self.primary == self.config.me and not self.silent
+        return self.active and self.primary == self.me and not self.silent
 
     @property
     def bound(self) -> int:
@@ -61,7 +63,7 @@ class Learning(Core):
 
     def watch(self) -> None:
         """Keep the progress timer running exactly while the open view owes something."""
-        if not (self.active and self.ordering_work() and self.judges) or self.learning:
+        if not (self.active and self.judges and self.ordering_work()) or self.learning:
             self.stop_timer(_PROGRESS)
         elif self.progressed or _PROGRESS not in self._running:
             self.start_timer(_PROGRESS, self.patience)
@@ -84,7 +86,7 @@ class Learning(Core):
         """
         remembered = 0 if self.cosigned is None else self.cosigned.size
         mine = block_of(certificate).epoch == self.config.epoch and any(
-            cosignature.replica == self.config.me for cosignature in certificate.cosignatures
+            cosignature.replica == self.me for cosignature in certificate.cosignatures
         )
         if mine and certificate.size > remembered:
             self.forget_votes(self.view)
@@ -113,7 +115,7 @@ class Learning(Core):
         self.amnesia = record
         self.learning = self.silent = self.due = True
         self.reports = None
-        self.slots, self.early, self.assigned = {}, {}, {}
+        self.slots, self.early, self.assigned = defaultdict(Slot), {}, {}
         self.top = 0
         self._raise_view()
 

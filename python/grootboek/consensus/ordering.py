@@ -1,10 +1,12 @@
 """The normal case: proposals, votes, execution and checkpoints (PBFT sections 4.2 and 4.3)."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from grootboek import evidence
 from grootboek.consensus.core import Known
-from grootboek.consensus.effects import Accuse, CatchUp, Certified, Execute, FetchBodies, Timer
+from grootboek.consensus.effects import Accuse, CatchUp, Certified, Execute, FetchBodies, Persist, Timer
 from grootboek.consensus.events import CaughtUp, Executed, Stored, Submitted
 from grootboek.consensus.learning import Learning
 from grootboek.consensus.newview import proposal_in
@@ -23,6 +25,8 @@ from grootboek.wire import (
 )
 
 __all__ = ["Ordering"]
+
+_STATUS: Final = Timer.STATUS  # a constant, since Python 3.11 is slow to find a member
 
 IN_FLIGHT = 4
 """How many proposals the primary keeps in flight."""
@@ -43,18 +47,18 @@ class Ordering(Learning):
         if event.logged:
             self.finish(digest, self.executed)
         elif digest not in self.done:
-            self.known.setdefault(digest, Known(event.transactions, origin))
-            self.pace.held(digest)
+            if digest not in self.known:
+                self.known[digest] = Known(event.transactions, origin, self.pace.clock)
             if digest not in self.assigned:
                 self.backlog.add(digest, origin)
             self.ask_soon()
-        self.vote_waiting()
+        if self.slots:
+            self.vote_waiting()
 
     def propose(self) -> None:
         """At once while little is in flight; else only what fills a block (latency, then throughput)."""
         while self.backlog.origins and self.leading:
-            flight = self.top - self.executed
-            seq = self.following
+            flight, seq = self.top - self.executed, self.following
             if seq > self.high or flight >= IN_FLIGHT:
                 return
             batches = self.backlog.next(self.room)
@@ -98,33 +102,41 @@ class Ordering(Learning):
 
     def _admissible(self, message: PrePrepare) -> bool:
         """What only a backup judges, once, when the value is first proposed."""
-        limits = self.config.limits
+        limits, count = self.config.limits, len(message.batches)
         return (
-            0 < len(message.batches) <= limits.block_batches
-            and len(set(message.batches)) == len(message.batches)
+            0 < count <= limits.block_batches
+            and (count == 1 or len(set(message.batches)) == count)
             and message.time <= self.now + limits.clock_bound_ms
         )
 
     def accept(self, signed: Signed, message: PrePrepare | None = None) -> None:
         """Take a proposal of this view into its slot; vote as soon as its bodies are held."""
         value = message or proposal_in(signed)
-        slot = self.slot(value.seq)
+        seq, batches = value.seq, value.batches
+        slot = self.slots[seq]
         slot.accept(signed, value, self.digest(value))
-        self.top = max(self.top, value.seq)
-        for digest in value.batches:
+        if seq > self.top:  # noqa: PLR1730  # max() costs ten times as much
+            self.top = seq
+        missing = []
+        for digest in batches:
             if digest not in self.done:
-                self.assigned[digest] = value.seq
+                self.assigned[digest] = seq
                 self.backlog.remove(digest)
-        self.pace.proposed(value.batches)
-        if missing := self.missing(value):
+                known = self.known.get(digest)
+                if known is None:
+                    missing.append(digest)
+                else:
+                    self.pace.proposed(known.since)
+        if self.pace.heads:
+            self.pace.left_out()
+        if missing:
             self.emit(FetchBodies(tuple(missing)))
         else:
             self.vote(slot)
 
     def vote_waiting(self) -> None:
         """Vote on the proposals that waited for a body, or for the window."""
-        for seq in sorted(self.slots):
-            slot = self.slots[seq]
+        for _, slot in sorted(self.slots.items()):
             if not slot.voted and slot.value is not None and not self.missing(slot.value):
                 self.vote(slot)
 
@@ -142,23 +154,22 @@ class Ordering(Learning):
         if not self.low < value.seq <= self.high:
             return
         slot.held = True
-        if value.seq > self.certified_seq and not self._cast(slot, value, signed):
+        if value.seq > self.certified_seq and not self._cast(slot, signed):
             return
-        self.progress(slot)
+        if len(slot.prepares) + len(slot.commits) >= self.quorum.quorum - 1:
+            self.progress(slot)  # fewer votes complete nothing
 
-    def _cast(self, slot: Slot, value: PrePrepare, signed: Signed) -> bool:
+    def _cast(self, slot: Slot, signed: Signed) -> bool:
         """Say it, once it is persisted; False where the guard does not sign."""
-        if signed.sender == self.config.me:
-            self.persist(Accepted(signed))
+        if signed.sender == self.me:
+            self._effects.append(Persist(Accepted(signed)))
             self.tell(signed)
         else:
-            prepare = Prepare(value.view, value.seq, slot.digest)
-            mine = self.sign(prepare)
+            mine = self._sign(slot.prepare)
             if mine is None:
                 return False
-            slot.add_prepare(self.config.me, prepare, mine)
-            self.persist(Accepted(signed))
-            self.persist(Voted(mine))
+            slot.prepares.setdefault(self.me, mine)
+            self._effects += (Persist(Accepted(signed)), Persist(Voted(mine)))
             self.tell(mine)
         slot.voted = True
         return True
@@ -167,24 +178,26 @@ class Ordering(Learning):
 
     def on_prepare(self, message: Prepare, signed: Signed) -> None:
         """A backup's vote; one of the primary counts for nothing."""
+        seq, sender = message.seq, signed.sender
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
-        elif signed.sender != self.primary and self.low < message.seq <= self.high and not self.learning:
-            slot = self.slot(message.seq)
-            first = slot.add_prepare(signed.sender, message, signed)
-            if first is not None:
+        elif sender != self.primary and self.low < seq <= self.high and not self.learning:
+            slot = self.slots[seq]
+            first = slot.prepares.setdefault(sender, signed)
+            if first is not signed and first.payload != signed.payload:
                 self.accuse(first, signed)
             if not slot.committing and len(slot.prepares) + len(slot.commits) >= self.quorum.quorum - 1:
                 self.progress(slot)  # fewer votes complete nothing
 
     def on_commit(self, message: Commit, signed: Signed) -> None:
         """The sender holds a prepared certificate."""
+        seq = message.seq
         if message.view != self.view or not self.active:
             self.keep_early(message, signed)
-        elif self.low < message.seq <= self.high and not self.learning:
-            slot = self.slot(message.seq)
-            first = slot.add_commit(signed.sender, message, signed)
-            if first is not None:
+        elif self.low < seq <= self.high and not self.learning:
+            slot = self.slots[seq]
+            first = slot.commits.setdefault(signed.sender, signed)
+            if first is not signed and first.payload != signed.payload:
                 self.accuse(first, signed)
             if slot.decided is None and (len(slot.commits) >= self.quorum.quorum or not slot.committing):
                 self.progress(slot)
@@ -212,15 +225,13 @@ class Ordering(Learning):
 
     def commit(self, slot: Slot, certificate: Prepared) -> None:
         """COMMIT, now that the value is prepared."""
-        commit = Commit(self.view, slot.seq, slot.digest)
-        mine = self.sign(commit)
+        mine = self._sign(slot.commit)
         if mine is None:
             return
         slot.committing = True
         slot.certificate, slot.certificate_view = certificate, self.view
-        slot.add_commit(self.config.me, commit, mine)
-        self.persist(HoldsPrepared(certificate))
-        self.persist(Voted(mine))
+        slot.commits.setdefault(self.me, mine)
+        self._effects += (Persist(HoldsPrepared(certificate)), Persist(Voted(mine)))
         self.tell(mine)
 
     # --- execution -------------------------------------------------------------------------------
@@ -232,7 +243,7 @@ class Ordering(Learning):
             if value.batches:
                 if self.executing < value.seq:
                     self.executing = value.seq
-                    self.emit(Execute(value.seq, value.time, value.batches))
+                    self._effects.append(Execute(value.seq, value.time, value.batches))
                 return
             self.advance(value.seq)
 
@@ -240,16 +251,17 @@ class Ordering(Learning):
         """The ledger has a block more: cosign it, and go on."""
         if event.seq != self.executed + 1:
             return
-        self.advance(event.seq)
+        seq = event.seq
+        self.advance(seq)
         self.size = event.size
         if self.room < self.config.limits.block_batches:
             self.room += 1
-        slot = self.slots.get(event.seq)
+        slot = self.slots.get(seq)
         if slot is not None and slot.decided is not None:
             for digest in slot.decided.batches:
-                self.finish(digest, event.seq)
+                self.finish(digest, seq)
         if event.closes:
-            self.close(event.seq)
+            self.close(seq)
         self.cosign(event)
         self.announce()
         self.execute_next()
@@ -259,20 +271,23 @@ class Ordering(Learning):
         if self.silent:
             self.withheld = event
             event = replace(event, cosignature=None)
-        if event.cosignature is not None:
-            self.cosigned = Cosigned(event.seq, event.size, event.root, event.cosignature)
-            self.persist(self.cosigned)
-            self.broadcast(Checkpoint(event.size, event.root, event.block, event.cosignature))
+        size, root, cosignature = event.size, event.root, event.cosignature
+        if cosignature is not None:
+            self.cosigned = cosigned = Cosigned(event.seq, size, root, cosignature)
+            self._effects.append(Persist(cosigned))
+            self.broadcast(Checkpoint(size, root, event.block, cosignature))
         self.checkpoints.executed(event)
-        if (certified := self.checkpoints.complete(event.size, event.root)) is not None:
+        certified = self.checkpoints.complete(size, root)
+        if certified is not None:
             self.certify(*certified)
 
     def finish(self, digest: bytes, seq: int) -> None:
         """The batch is executed, at ``seq`` or before: it is not ordered again."""
         known = self.known.pop(digest, None)
         if known is not None:
-            self.pace.done(digest, known.transactions)
-        self.backlog.remove(digest)
+            self.pace.done(known.since, known.transactions)
+        if digest in self.backlog.origins:
+            self.backlog.remove(digest)
         self.assigned.pop(digest, None)
         self.done.pop(digest, None)  # so that the last one is at the end
         self.done[digest] = seq
@@ -281,13 +296,17 @@ class Ordering(Learning):
 
     def on_checkpoint(self, message: Checkpoint) -> None:
         """A peer's cosignature."""
-        first = self.checkpoints.count(message.size, message.root, message.cosignature)
-        if first is not None:
-            self._accuse_of_roots(message, *first)
-        if (certified := self.checkpoints.complete(message.size, message.root)) is not None:
-            self.certify(*certified)
-            self.announce()
-        elif message.size > self.size and self.checkpoints.ahead(self.size) >= self.quorum.weak:
+        checkpoints, size, root = self.checkpoints, message.size, message.root
+        if size > checkpoints.size:
+            first = checkpoints.count(size, root, message.cosignature)
+            if first is not None:
+                self._accuse_of_roots(message, *first)
+            certified = checkpoints.complete(size, root)
+            if certified is not None:
+                self.certify(*certified)
+                self.announce()
+                return
+        if size > self.size and checkpoints.ahead(self.size) >= self.quorum.weak:
             self.ask_soon()
 
     def _accuse_of_roots(self, message: Checkpoint, root: bytes, earlier: Cosignature) -> None:
@@ -298,16 +317,16 @@ class Ordering(Learning):
 
     def ask_soon(self) -> None:
         """Something is missing here or there: exchange STATUS, beginning a moment from now."""
-        if self.peers and not self.running(Timer.STATUS):
+        if self.peers and _STATUS not in self._running:
             self.asked_at = self.executed
-            self.start_timer(Timer.STATUS, self.config.limits.view_timer_ms // 2)
+            self.start_timer(_STATUS, self.config.limits.view_timer_ms // 2)
 
     def announce(self) -> None:
         """Report the stable checkpoint, once the log has reached it."""
-        stable = self.checkpoints.stable
-        if stable is not None and self.announced < stable.size <= self.size:
-            self.announced = stable.size
-            self.emit(Certified(stable))
+        checkpoints = self.checkpoints
+        if self.announced < checkpoints.size <= self.size and checkpoints.stable is not None:
+            self.announced = checkpoints.size
+            self._effects.append(Certified(checkpoints.stable))
 
     def learn(self, certificate: Certificate, source: int) -> None:
         """A certificate from a peer, checked: where the log is behind it, it is transferred."""
@@ -330,5 +349,7 @@ class Ordering(Learning):
 
     def on_stored(self, event: Stored) -> None:
         """The log is synced through a block: what is certified, too, needs no votes any more."""
-        self.stored = max(self.stored, event.seq)
-        self.settle()
+        if event.seq > self.stored:  # noqa: PLR1730  # max() costs ten times as much
+            self.stored = event.seq
+        if self.certificates:
+            self.settle()

@@ -84,9 +84,10 @@ class Pace:
         """The time of the last event."""
         self.owing = False, False
         """Until the next event: whether the view owes anything, and whether its primary owes a proposal."""
-        self._held: dict[bytes, int] = {}
-        """Since when each batch is here, or since the view was entered."""
-        self._heads: dict[int, _Head] = {}
+        self._entered_at = 0
+        """When the view was left or entered, by that clock: nobody waited for its primary before."""
+        self.heads: dict[int, _Head] = {}
+        """The first waiting batch of each origin."""
         self._suspicions: dict[int, int] = {}
 
     # --- what happens ----------------------------------------------------------------------------
@@ -108,33 +109,29 @@ class Pace:
             span.owed += passed
         return span.busy >= self._span_ms
 
-    def held(self, digest: bytes) -> None:
-        """A batch is here, to be ordered."""
-        self._held.setdefault(digest, self.clock)
+    def proposed(self, since: int) -> None:
+        """The primary proposed a batch that has been here since then, by ``clock``."""
+        span = self.span
+        span.proposed += 1
+        span.waited += self.clock - max(since, self._entered_at)
 
-    def proposed(self, digests: tuple[bytes, ...]) -> None:
-        """The primary proposed these."""
-        for digest in digests:
-            since = self._held.get(digest)
-            if since is not None:
-                self.span.proposed += 1
-                self.span.waited += self.clock - since
-        for head in self._heads.values():
+    def left_out(self) -> None:
+        """A proposal is made without the batches that wait."""
+        for head in self.heads.values():
             head.proposals += 1
 
-    def done(self, digest: bytes, transactions: int) -> None:
-        """A batch is executed, or in the log otherwise."""
-        since = self._held.pop(digest, None)
-        if since is not None:
-            self.span.executed += 1
-            self.span.lasted += self.clock - since
-            self.span.transactions += transactions
+    def done(self, since: int, transactions: int) -> None:
+        """A batch that has been here since then is executed, or in the log otherwise."""
+        span = self.span
+        span.executed += 1
+        span.lasted += self.clock - max(since, self._entered_at)
+        span.transactions += transactions
 
     def entered(self) -> None:
         """A view is left, or open: its primary is judged anew, against what others achieved."""
         self.span = Span()
-        self._held = dict.fromkeys(self._held, self.clock)
-        self._heads.clear()
+        self._entered_at = self.clock
+        self.heads.clear()
         self._suspicions.clear()
 
     # --- suspicions ------------------------------------------------------------------------------
@@ -178,14 +175,14 @@ class Pace:
     def watch_heads(self, heads: dict[int, bytes]) -> tuple[bytes, ...]:
         """Follow the first waiting batch of each origin: those that the primary should be sent again."""
         if not heads:
-            self._heads = {}
+            self.heads = {}
             return ()
-        self._heads = {
-            origin: head if (head := self._heads.get(origin)) and head.digest == digest else self._new(digest)
+        self.heads = {
+            origin: head if (head := self.heads.get(origin)) and head.digest == digest else self._new(digest)
             for origin, digest in heads.items()
         }
         half = self._timer // 2
-        again = [head for head in self._heads.values() if self._waits(head) > half * (head.sent + 1)]
+        again = [head for head in self.heads.values() if self._waits(head) > half * (head.sent + 1)]
         for head in again:
             head.sent += 1
         return tuple(head.digest for head in again)
@@ -194,7 +191,7 @@ class Pace:
         """Whether the first batch of some origin waits while others are proposed; once for each."""
         late = [
             head
-            for head in self._heads.values()
+            for head in self.heads.values()
             if self._waits(head) > PASSED_OVER_MS * self._timer and head.proposals >= self._rounds
         ]
         for head in late:

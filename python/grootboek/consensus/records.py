@@ -23,37 +23,37 @@ __all__ = [
 ]
 
 
-class Accepted(Struct, frozen=True, array_like=True, tag=1):
+class Accepted(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A PRE-PREPARE that this replica made or accepted."""
 
     signed: Signed
 
 
-class Voted(Struct, frozen=True, array_like=True, tag=2):
+class Voted(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """Its own PREPARE or COMMIT."""
 
     signed: Signed
 
 
-class HoldsPrepared(Struct, frozen=True, array_like=True, tag=3):
+class HoldsPrepared(Struct, frozen=True, gc=False, array_like=True, tag=3):
     """A prepared certificate, written before the COMMIT that rests on it."""
 
     certificate: Prepared
 
 
-class LeftView(Struct, frozen=True, array_like=True, tag=4):
+class LeftView(Struct, frozen=True, gc=False, array_like=True, tag=4):
     """Its own VIEW-CHANGE."""
 
     signed: Signed
 
 
-class EnteredView(Struct, frozen=True, array_like=True, tag=5):
+class EnteredView(Struct, frozen=True, gc=False, array_like=True, tag=5):
     """The NEW-VIEW by which it entered a view."""
 
     signed: Signed
 
 
-class Cosigned(Struct, frozen=True, array_like=True, tag=6):
+class Cosigned(Struct, frozen=True, gc=False, array_like=True, tag=6):
     """Its own cosignature of the log after the block of ``seq``."""
 
     seq: Seq
@@ -62,13 +62,13 @@ class Cosigned(Struct, frozen=True, array_like=True, tag=6):
     cosignature: Cosignature
 
 
-class StableCheckpoint(Struct, frozen=True, array_like=True, tag=7):
+class StableCheckpoint(Struct, frozen=True, gc=False, array_like=True, tag=7):
     """A certificate that a VIEW-CHANGE claims."""
 
     certificate: Certificate
 
 
-class Amnesia(Struct, frozen=True, array_like=True, tag=8):
+class Amnesia(Struct, frozen=True, gc=False, array_like=True, tag=8):
     """It may have forgotten votes: none from here on, until L reaches ``bound``, and none below ``view``.
 
     A later one replaces it.
@@ -79,7 +79,7 @@ class Amnesia(Struct, frozen=True, array_like=True, tag=8):
     """At least every sequence number that it may have voted for; None while that is not known."""
 
 
-class OpenedEpoch(Struct, frozen=True, array_like=True, tag=9):
+class OpenedEpoch(Struct, frozen=True, gc=False, array_like=True, tag=9):
     """What follows was said in this epoch; what came before, in earlier ones."""
 
     epoch: Annotated[int, Meta(ge=1, lt=2**53)]

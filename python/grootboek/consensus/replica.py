@@ -72,24 +72,41 @@ class Replica(Suspecting):
     # --- driving ---------------------------------------------------------------------------------
 
     def handle(self, event: Event, now: int) -> list[Effect]:
-        """One event; ``now`` is the local clock in milliseconds since 1970."""
+        """One event; ``now`` is the local clock in milliseconds since 1970.
+
+        Nine of the twelve events of a decision among four replicas are votes and cosignatures, which take
+        the shortest way; and until there are enough of them, nothing is due.
+        """
         self.now = now
-        self.over = now != self.pace.last and self.pace.tick(now)
+        if now != self.pace.last:
+            self.tick(now)
         if type(event) is Received:
-            self._received(event.message, event.signed)
+            message, signed = event.message, event.signed
+            if signed.sender == self.me:
+                self._on_own(message, signed)
+            elif type(message) is Commit:
+                self.on_commit(message, signed)
+            elif type(message) is Prepare:
+                self.on_prepare(message, signed)
+            else:
+                self._of_view(message, signed)
         elif type(event) is Heard:
-            self._heard(event.sender, event.message)
+            heard = event.message
+            if type(heard) is Checkpoint:
+                self.on_checkpoint(heard)
+            else:
+                self._heard(event.sender, heard)
         elif type(event) is Stored:
             self.on_stored(event)
         else:
-            self.due = True
             self._told(event)
-        if self.due or self.over:
+        if self.due:
             self._follow_up()
         effects, self._effects = self._effects, []
         return effects
 
     def _told(self, event: Submitted | TimerFired | Executed | CaughtUp | Listed) -> None:
+        self.due = True
         if type(event) is Executed:
             self.on_executed(event)
         elif type(event) is Submitted:
@@ -112,30 +129,15 @@ class Replica(Suspecting):
         else:
             self.on_status_timer()
 
-    def _heard(self, sender: int, message: Checkpoint | Status | Suspect) -> None:
-        """Most is cosignatures, from which nothing is due until there are enough of them; as with votes."""
-        if type(message) is Checkpoint:
-            self.on_checkpoint(message)
-            return
+    def _heard(self, sender: int, message: Status | Suspect) -> None:
         self.due = True
         if type(message) is Status:
             self.on_status(sender, message)
         else:
             self.on_suspect(sender, message.view)
 
-    def _received(self, message: ProtocolMessage, signed: Signed) -> None:
-        if signed.sender == self.config.me:
-            self.due = True
-            self._on_own(message, signed)
-        elif type(message) is Prepare:
-            self.on_prepare(message, signed)
-        elif type(message) is Commit:
-            self.on_commit(message, signed)
-        else:
-            self.due = True
-            self._of_view(message, signed)
-
     def _of_view(self, message: PrePrepare | ViewChange | NewView, signed: Signed) -> None:
+        self.due = True
         if type(message) is PrePrepare:
             self.on_pre_prepare(message, signed)
             if message.view <= self.view:
@@ -151,8 +153,14 @@ class Replica(Suspecting):
         if self.active and self.early:
             votes, self.early = self.early, {}
             for message, signed in votes.values():
-                if message.view >= self.view:
-                    self._received(message, signed)
+                if message.view < self.view:
+                    continue
+                if type(message) is Prepare:
+                    self.on_prepare(message, signed)
+                elif type(message) is Commit:
+                    self.on_commit(message, signed)
+                else:
+                    self._of_view(message, signed)
 
     def _follow_up(self) -> None:
         """What an event brings about beyond its own rule."""
@@ -160,9 +168,11 @@ class Replica(Suspecting):
             self._begin()
         if self.window_moved:
             self.vote_waiting()
-        self.propose()
-        self.due = False
-        self.judge()
+        if self.backlog.origins:
+            self.propose()
+        self.due = self.noted = False
+        if self.over:
+            self.judge()
         self.watch()
         self.progressed = self.window_moved = False
 
@@ -174,8 +184,8 @@ class Replica(Suspecting):
         if type(message) is Checkpoint:
             return message.size <= self.checkpoints.size
         if type(message) is Prepare or type(message) is Commit:
-            return (self.learning and sender != self.config.me) or self._late(sender, message)
-        return type(message) is PrePrepare and self.learning and sender != self.config.me
+            return (self.learning and sender != self.me) or self._late(sender, message)
+        return type(message) is PrePrepare and self.learning and sender != self.me
 
     def _late(self, sender: int, vote: Prepare | Commit) -> bool:
         if vote.view != self.view:
@@ -237,7 +247,7 @@ class Replica(Suspecting):
 
     def _ask_everybody(self) -> None:
         self.broadcast(self.status())
-        mine = self.wanted.get(self.config.me)
+        mine = self.wanted.get(self.me)
         if not self.active and mine is not None:
             self.tell(mine[1])
         for slot in self.slots.values():
@@ -256,7 +266,7 @@ class Replica(Suspecting):
         """Learn from a peer that is ahead, help one that is behind."""
         if message.stable is not None:
             self.learn(message.stable, sender)
-        if sender == self.config.me:
+        if sender == self.me:
             return
         self.hear(sender, message)
         behind = message.view < self.view or (
@@ -279,7 +289,7 @@ class Replica(Suspecting):
         return True
 
     def _help_into_view(self, peer: int) -> None:
-        mine = self.wanted.get(self.config.me)
+        mine = self.wanted.get(self.me)
         if self.active and self.opening is not None:
             self.send_signed(peer, self.opening)
         elif not self.active and mine is not None:
@@ -287,19 +297,20 @@ class Replica(Suspecting):
 
     def _help_order(self, peer: int, message: Status) -> None:
         """Tell the votes of this view above what the peer has executed, and cosignatures not yet stable."""
-        for checkpoint in self.checkpoints.own(self.config.me):
+        for checkpoint in self.checkpoints.own(self.me):
             self.emit(Send(peer, checkpoint))
         if not self.active or message.view != self.view:
             return
         for seq, slot in sorted(self.slots.items()):
             if seq > message.executed:
-                for signed in slot.told_by(self.config.me):
+                for signed in slot.told_by(self.me):
                     self.send_signed(peer, signed)
 
     # --- amnesia ---------------------------------------------------------------------------------
 
     def _on_own(self, message: ProtocolMessage, signed: Signed) -> None:
         """A peer shows us a message of our own: is it one that we remember?"""
+        self.due = True
         seq = 0 if isinstance(message, ViewChange | NewView) else message.seq
         if self.learning:
             self.shown(message.view, seq)
@@ -316,12 +327,12 @@ class Replica(Suspecting):
         if closed or message.seq <= max(self.low, self.bound):
             return True
         slot = self.slots.get(message.seq)
-        return slot is not None and any(s.payload == signed.payload for s in slot.signed_by(self.config.me))
+        return slot is not None and any(s.payload == signed.payload for s in slot.signed_by(self.me))
 
     def _said_of_view(self, message: ViewChange | NewView, signed: Signed) -> bool:
         if isinstance(message, NewView):
             return self.active and self.opening is not None and self.opening.payload == signed.payload
-        mine = self.wanted.get(self.config.me)
+        mine = self.wanted.get(self.me)
         return self.active or (mine is not None and mine[1].payload == signed.payload)
 
     def _begin(self) -> None:
@@ -334,7 +345,7 @@ class Replica(Suspecting):
             if isinstance(opening, NewView):
                 self.accept_all(opening)
         self.follow_wishes()
-        mine = self.wanted.get(self.config.me)
+        mine = self.wanted.get(self.me)
         if not self.active and (mine is None or mine[0].view < self.view):
             self.start_timer(Timer.NEW_VIEW, self.patience)  # it cannot ask again for the view it waits for
         for slot in list(self.slots.values()):
@@ -388,7 +399,7 @@ class Replica(Suspecting):
             records.append(self.amnesia)
         if self.opening is not None:
             records.append(EnteredView(self.opening))
-        mine = self.wanted.get(self.config.me)
+        mine = self.wanted.get(self.me)
         if not self.active and mine is not None:
             records.append(LeftView(mine[1]))
         for _, slot in sorted(self.slots.items()):
@@ -396,8 +407,8 @@ class Replica(Suspecting):
                 records.append(HoldsPrepared(slot.certificate))
             if slot.pre_prepare is not None and slot.voted:
                 records.append(Accepted(slot.pre_prepare))
-            votes = (slot.prepares.get(self.config.me), slot.commits.get(self.config.me))
-            records += [Voted(vote[1]) for vote in votes if vote is not None]
+            votes = (slot.prepares.get(self.me), slot.commits.get(self.me))
+            records += [Voted(vote) for vote in votes if vote is not None]
         if self.cosigned is not None:
             records.append(self.cosigned)
         return records
@@ -416,7 +427,7 @@ class Replica(Suspecting):
                 self._recall_vote(signed)
             case HoldsPrepared(certificate):
                 value = proposal_in(certificate.pre_prepare)
-                slot = self.slot(value.seq)
+                slot = self.slots[value.seq]
                 if value.view > slot.certificate_view:
                     slot.certificate, slot.certificate_view = certificate, value.view
             case Cosigned():
@@ -435,7 +446,7 @@ class Replica(Suspecting):
         message = view_change_in(signed)
         if message.view >= self.view:
             self.turn_to(message.view, active=False)
-            self.wanted[self.config.me] = (message, signed)
+            self.wanted[self.me] = (message, signed)
 
     def _recall_entered(self, signed: Signed) -> None:
         message = decode(protocol_messages, signed.payload)
@@ -453,7 +464,7 @@ class Replica(Suspecting):
         value = proposal_in(signed)
         if value.view != self.view or not self.active or value.seq <= self.low:
             return None
-        slot = self.slot(value.seq)
+        slot = self.slots[value.seq]
         slot.accept(signed, value, self.digest(value))
         self.top = max(self.top, value.seq)
         for digest in value.batches:
@@ -466,10 +477,10 @@ class Replica(Suspecting):
             return
         match message:
             case Prepare(view, seq) if view == self.view:
-                self.slot(seq).add_prepare(self.config.me, message, signed)
+                self.slots[seq].prepares.setdefault(self.me, signed)
             case Commit(view, seq) if view == self.view:
-                slot = self.slot(seq)
-                slot.add_commit(self.config.me, message, signed)
+                slot = self.slots[seq]
+                slot.commits.setdefault(self.me, signed)
                 slot.committing = True
             case _:
                 pass

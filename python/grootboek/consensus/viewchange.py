@@ -69,7 +69,7 @@ class ViewChanging(Ordering):
         if signed is not None:
             self.persist(LeftView(signed))
             self.tell(signed)
-            self.consider(self.config.me, message, signed)
+            self.consider(self.me, message, signed)
 
     # --- VIEW-CHANGE -----------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class ViewChanging(Ordering):
         """
         if self.active or self.silent:
             return
-        if self.primary == self.config.me and self.may_open:
+        if self.primary == self.me and self.may_open:
             chosen = [wish for _, wish in sorted(self.wanted.items()) if wish[0].view == self.view]
             if len(chosen) >= self.quorum.quorum:
                 self._open(chosen[: self.quorum.quorum])
@@ -144,7 +144,7 @@ class ViewChanging(Ordering):
         """Open the view: the proposals of O are accepted, everything else waits to be proposed anew."""
         self.persist(EnteredView(signed))
         stable = self.adopt_view(message, signed)
-        if self.primary == self.config.me:
+        if self.primary == self.me:
             self.tell(signed)
         if stable is not None:
             self.learn(stable, signed.sender)
@@ -155,7 +155,7 @@ class ViewChanging(Ordering):
         """Take the proposals of O that are not taken yet."""
         for proposal in message.pre_prepares:
             seq = proposal_in(proposal).seq
-            if seq > self.low and self.slot(seq).pre_prepare is None:
+            if seq > self.low and self.slots[seq].pre_prepare is None:
                 self.accept(proposal)
 
     def adopt_view(self, message: NewView, signed: Signed) -> Certificate | None:

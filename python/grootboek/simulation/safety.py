@@ -82,9 +82,9 @@ class Safety:
         if instance.faulty:
             return
         core = instance.core
-        for slot in core.slots.values():
+        for seq, slot in core.slots.items():
             if slot.decided is not None or slot.certificate is not None:
-                self._slot(instance, slot)
+                self._slot(instance, seq, slot)
         if core.opening is not None and self._new(instance, "opening", 0, core.opening):
             self._opened(core.opening)
         if core.view > self.timeouts:
@@ -104,10 +104,10 @@ class Safety:
         self._seen[key] = value
         return True
 
-    def _slot(self, instance: "Instance", slot: Slot) -> None:
-        if slot.decided is not None and self._new(instance, "decided", slot.seq, slot.decided):
+    def _slot(self, instance: "Instance", seq: int, slot: Slot) -> None:
+        if slot.decided is not None and self._new(instance, "decided", seq, slot.decided):
             self._committed(instance, slot.decided)
-        if slot.certificate is not None and self._new(instance, "prepared", slot.seq, slot.certificate):
+        if slot.certificate is not None and self._new(instance, "prepared", seq, slot.certificate):
             proposal = proposal_in(slot.certificate.pre_prepare)
             role = proposal.view, proposal.seq
             if self.prepared.setdefault(role, value_in(proposal)) != value_in(proposal):
