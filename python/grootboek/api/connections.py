@@ -14,6 +14,7 @@ from typing import Final
 
 from grootboek.api.health import ApiMetrics
 from grootboek.api.settings import ApiSettings
+from grootboek.network.accepting import accept, tend
 
 __all__ = ["Connections", "until"]
 
@@ -40,15 +41,14 @@ class Connections:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, peer = await loop.sock_accept(listening)
+                sock, address = await accept(listening)
             except OSError:  # out of descriptors, most likely: some will be closed soon
                 await asyncio.sleep(OUT_OF_DESCRIPTORS_SECONDS)
                 continue
-            address = str(peer[0])
             if not self._admit(address):
                 sock.close()
                 continue
-            task = loop.create_task(self._handshake(_Guarded(self, make(), address), sock, tls))
+            task = tend(sock, self._handshake(_Guarded(self, make(), address), sock, tls), loop.create_task)
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from grootboek._core import SigningKey
 from grootboek.errors import ConfigError, PeerError
+from grootboek.network.accepting import accept, tend
 from grootboek.network.addresses import split_address
 from grootboek.network.framing import encode_frame
 from grootboek.network.handshake import ACCEPTED, DIALLED, Roll
@@ -239,10 +240,9 @@ class Mesh:
             self._lost(link.peer)
 
     async def _accept(self, server: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, address = await loop.sock_accept(server)
+                sock, host = await accept(server)
             except OSError as error:  # out of descriptors, most likely: some will be closed soon
                 log.warning("cannot accept a connection", reason=str(error))
                 await asyncio.sleep(self._limits.redial_cap)
@@ -251,7 +251,7 @@ class Mesh:
                 oldest = next(iter(self._handshakes))
                 del self._handshakes[oldest]
                 oldest.cancel()
-            task = self._spawn(self._welcome(sock, address[0]))
+            task = tend(sock, self._welcome(sock, host), self._spawn)
             self._handshakes[task] = None
             task.add_done_callback(lambda done: self._handshakes.pop(done, None))
             await asyncio.sleep(self._limits.accept_seconds)
