@@ -15,7 +15,7 @@ def listening() -> socket.socket:
 
 
 async def test_what_was_accepted_is_closed_by_its_owner_or_never_accepted(listening: socket.socket) -> None:
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003  # the name is Python's
     for turns in range(8):
         with socket.create_connection(listening.getsockname()) as client:
             accepting = asyncio.create_task(accept(listening))

@@ -70,7 +70,7 @@ def test_every_replica_takes_transactions(n: int) -> None:
 def test_an_idle_ledger_writes_nothing() -> None:
     cluster = Cluster().start()
     cluster.commit(1)
-    cluster.run(10_000)
+    cluster.run(20_000)
     before = [(replica.disk.writes, replica.engine.ledger.size) for replica in cluster.replicas]
     cluster.run(60_000)
     assert [(replica.disk.writes, replica.engine.ledger.size) for replica in cluster.replicas] == before

@@ -28,7 +28,6 @@ LAST = 16
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes hours in a ledger happens here in seconds."""
     monkeypatch.setattr("grootboek.ledger.ledger.SNAPSHOT_HEIGHTS", EVERY)
-    monkeypatch.setattr("grootboek.node.engine.FLUSH_MS", 1_000)
     monkeypatch.setattr("grootboek.ledger.snapshots.CHUNK_BYTES", 400)
     monkeypatch.setattr(catchup, "FAR_ENTRIES", 20)
     monkeypatch.setattr(catchup, "CHUNK_BYTES", 700)

@@ -33,8 +33,10 @@ from grootboek.transfer import Manifest
 from grootboek.types import Genesis
 from grootboek.wire import BLOCK_ENTRY, BlockEntry, Certificate, Handover, Member
 
-__all__ = ["SNAPSHOT_HEIGHTS", "Block", "Ledger"]
+__all__ = ["PATIENCE", "SNAPSHOT_HEIGHTS", "Block", "Ledger"]
 
+PATIENCE = 10
+"""How many flushes in a row may leave the state alone."""
 SNAPSHOT_HEIGHTS = 10_000
 
 
@@ -71,6 +73,8 @@ class Ledger(Prover):
         self._machine = recovered.machine
         self._move()
         self._unflushed = deque(recovered.unflushed)
+        self._put_off = 0
+        """How often the state was not flushed with the rest."""
         self._ahead: Certificate | None = None
         self._syncable: Certificate | None = None
         self._certificate_on_disk = 0
@@ -275,31 +279,38 @@ class Ledger(Prover):
         return size
 
     @property
-    def flush_due(self) -> bool:
-        """Whether it is time for ``flush``, however long ago the last one was."""
-        return self._store.flush_due
+    def unflushed(self) -> bool:
+        """Whether the state holds a block that a crash would take back."""
+        return bool(self._unflushed)
 
-    def flush(self) -> None:
+    def flush(self, *, state: bool = True) -> None:
         """Make durable what follows from the synced log: position, certificate, state and index.
 
-        Raises StorageError. May run beside ``execute``.
+        Without ``state`` only now and then the last two, which cost much and can be made again: once much of
+        them waits, and at the latest by the ``PATIENCE``-th call. Raises StorageError. May run beside
+        ``execute``.
         """
         if self._incoming:
             self._near(self._incoming)
-        reached: tuple[int, int] | None = None
-        while self._unflushed and self._unflushed[0][1] <= self.synced_size:
-            reached = self._unflushed.popleft()
-        if reached:
-            self._log.save_mark(reached[1])
+        synced = [block for block in list(self._unflushed) if block[1] <= self.synced_size]
+        if synced:
+            self._log.save_mark(synced[-1][1])
         certificate = self._syncable
         if certificate and certificate.size > self._certificate_on_disk:
             self._disk.write(CERTIFICATE, wire.encode(certificate))
             self._certificate_on_disk = certificate.size
-        if reached:
-            self._store.flush(reached[0], self.genesis.limits.proof_heights)
-            for height in snapshots.heights(self._disk, INCOMING):
-                if height <= reached[0]:
-                    snapshots.remove(self._disk, height, INCOMING)
+        self._put_off += 1
+        if synced and (state or self._store.flush_due or self._put_off >= PATIENCE):
+            self._flush_state(synced[-1][0])
+
+    def _flush_state(self, height: int) -> None:
+        self._store.flush(height, self.genesis.limits.proof_heights)
+        while self._unflushed and self._unflushed[0][0] <= height:
+            self._unflushed.popleft()
+        self._put_off = 0
+        for incoming in snapshots.heights(self._disk, INCOMING):
+            if incoming <= height:
+                snapshots.remove(self._disk, incoming, INCOMING)
 
     def _near(self, head: SnapshotHead) -> None:
         """On the way to a snapshot: keep what is synced, and leap once the log is there.

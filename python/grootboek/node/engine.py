@@ -79,8 +79,8 @@ SYNC_TIMER = "sync"
 SYNC_MS = 100
 """How long the log's file may stay behind what was executed, at most a quarter of the window."""
 FLUSH_TIMER = "flush"
-FLUSH_MS = 10_000
-"""How long the state may stay behind the log, unless ``ledger.store.FLUSH_BYTES`` are more than that."""
+FLUSH_MS = 1_000
+"""How long what follows from the log may stay behind it; the state ``ledger.PATIENCE`` times as long."""
 KEPT_BLOCKS = 16
 """For how many certified blocks batch bodies stay at hand for replicas that are a little behind."""
 COMPACT_BYTES = 32 << 20
@@ -201,12 +201,13 @@ class Engine(Parts):
     def stored(self, seq: int, now: int) -> Outbox:
         """The log is synced through the block of ``seq``."""
         self.counters.log_syncs += 1
-        self._flushing = False
         self._stored = max(self._stored, seq)
         out = Outbox()
         self._syncing = self.ledger.seq > seq
         if self._syncing:
             out.start(SYNC_TIMER, SYNC_MS)
+        if self.ledger.unflushed:
+            self._flush_soon(out)
         events: list[Event] = [Stored(seq)]
         if self.catchup.landed():
             self.counters.leaps += 1
@@ -405,16 +406,17 @@ class Engine(Parts):
     def _advanced(self, block: Block, out: Outbox) -> None:
         self.counters.block(block.entry)
         self.intake.executed(block)
-        if not self._flush_due:
-            self._flush_due = True
-            out.start(FLUSH_TIMER, FLUSH_MS)
+        self._flush_soon(out)
         if not self._syncing:
             self._syncing = True
             out.start(SYNC_TIMER, SYNC_MS)
         if block.entry.seq - self._stored >= self.limits.window // 4:
             out.sync = True
-        if self.ledger.flush_due and not self._flushing:
-            self._flushing = out.flush = True
+
+    def _flush_soon(self, out: Outbox) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            out.start(FLUSH_TIMER, FLUSH_MS)
 
     def _certified(self, certificate: Certificate, out: Outbox) -> Sequence[Event]:
         self.ledger.certify(certificate)

@@ -299,7 +299,7 @@ class Node:
 
     async def _maintain(self, *, flush: bool) -> None:
         """Sync the log, and flush the state, beside ordering."""
-        work = partial(self._make_durable, flush=flush)
+        work = partial(self._make_durable, flush=flush, state=False)
         try:
             seq = await self._loop.run_in_executor(self._maintainer, work)
         except BaseException as error:
@@ -309,11 +309,11 @@ class Node:
             return
         self._turn(lambda now: self.engine.stored(seq, now))
 
-    def _make_durable(self, *, flush: bool = True) -> int:
+    def _make_durable(self, *, flush: bool = True, state: bool = True) -> int:
         seq = self._ledger.seq
         self._ledger.sync()
         if flush:
-            self._ledger.flush()
+            self._ledger.flush(state=state)
             self._ledger.keep_snapshots()
         return seq
 

@@ -20,7 +20,7 @@ class Outbox:
         self.sync = False
         """Whether the log should be synced now, off the loop; then ``Engine.stored``."""
         self.flush = False
-        """Whether the state should be flushed after that."""
+        """Whether what follows from it should be durable after that."""
         self.opens = False
         """Whether the epoch is over: do all this, then call ``Engine.open_epoch``."""
 

@@ -98,8 +98,6 @@ class Parts:
         self._syncing = False
         self._flush_due = False
         """Whether a time for a flush is set."""
-        self._flushing = False
-        """Whether one was asked for, and nothing was stored since."""
         self._stored = 0
 
     def _enter(self, me: int, keys: Keys) -> None:

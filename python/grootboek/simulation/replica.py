@@ -305,7 +305,7 @@ class SimulatedReplica:
         try:
             ledger.sync()
             if flush:
-                ledger.flush()
+                ledger.flush(state=False)
                 ledger.keep_snapshots()
         except _ENDS as error:
             self._ended_by(error)

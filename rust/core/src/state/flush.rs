@@ -66,7 +66,9 @@ impl State {
 impl Cut {
     fn batch(&self, store: &dyn Store) -> io::Result<Vec<Write>> {
         let mut batch = Vec::new();
-        for row in written(&self.values) {
+        let mut rows: Vec<Written> = written(&self.values).collect();
+        rows.sort_by_key(|row| row.key); // neighbours lie in one block of the store's files
+        for row in rows {
             let stored = if row.overwrites { store.get(Table::Values, row.key)? } else { None };
             if let Some(stored) = stored {
                 let (height, value) = read_value_row(stored)?;
