@@ -7,6 +7,7 @@ from grootboek._core import State
 from grootboek.errors import CommandFailed, Damaged, Diverged, GenesisError, StorageError
 from grootboek.ledger import Ledger, Registry, audit
 from grootboek.ledger.files import segment_name
+from grootboek.ledger.ledger import PATIENCE
 from grootboek.ledger.reading import Head
 from grootboek.types import Genesis
 from tests.ledger.disks import CrashDisk, PowerCut
@@ -160,6 +161,30 @@ def test_only_synced_blocks_become_durable_state() -> None:
     world.state.crash()
     assert world.state.height == 2 + 1  # the founding rows are the state's first height
     assert world.open().head == world.ledger.head
+
+
+def test_the_state_may_be_flushed_later_than_the_rest() -> None:
+    world, heads = heads_of(2)
+    certificate = certify(world.ledger)
+    world.ledger.sync()
+    for _ in range(PATIENCE - 1):
+        world.ledger.flush(state=False)
+        assert world.ledger.unflushed
+    again = open_on(world.disk.after_cut(0))
+    assert (again.head, again.certificate) == (heads[-1], certificate)
+    world.ledger.flush(state=False)
+    assert not world.ledger.unflushed
+    world.state.crash()
+    assert world.state.height == 2 + 1  # the founding rows are the state's first height
+
+
+def test_a_state_of_which_much_waits_is_flushed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _ = heads_of(2)
+    monkeypatch.setattr("grootboek.ledger.store.FLUSH_BYTES", world.state.pending)
+    world.ledger.sync()
+    world.ledger.flush(state=False)
+    assert not world.ledger.unflushed
+    assert world.state.pending == 0
 
 
 def test_rebuilding_the_state_flushes_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
