@@ -8,7 +8,7 @@ from unittest.mock import patch
 from msgspec import Struct
 
 from grootboek.consensus.newview import proposal_in
-from grootboek.ledger import Registry
+from grootboek.ledger import Registry, ledger
 from grootboek.ledger import files as log_files
 from grootboek.modules.parties import Parties
 from grootboek.modules.records import Records
@@ -253,6 +253,7 @@ def small_files() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(engine, "COMPACT_BYTES", 30_000))
         stack.enter_context(patch.object(engine, "FLUSH_MS", 150))
+        stack.enter_context(patch.object(ledger, "PATIENCE", 1))
         stack.enter_context(patch.object(journal, "SEGMENT_BYTES", 8_000))
         stack.enter_context(patch.object(log_files, "SEGMENT_BYTES", 1))
         yield
