@@ -38,7 +38,7 @@ def test_with_a_liar_that_poisons_all_it_serves() -> None:
 
 def test_among_seven_with_two_liars() -> None:
     lying = {1: "15 poisoned transfer", 4: "15 poisoned transfer"}
-    assert leaps(replace(AWAY, replicas=7, liars=lying), range(20, 22)) >= 2
+    assert leaps(replace(AWAY, replicas=7, liars=lying), range(20, 25)) >= 2
 
 
 def test_loss_of_power_and_failing_disks_on_the_way() -> None:
