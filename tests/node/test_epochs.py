@@ -76,6 +76,13 @@ class Net:
         assert [outcome for outcome, _ in result.records] == ["applied"], result
         return result
 
+    def new_keys(self, place: int) -> ReplicaKeys:
+        """The next epoch that names this replica names it with these."""
+        fresh = ReplicaKeys.generate(self.infos[place].name)
+        self.keys[place].append(fresh)
+        self.infos[place] = fresh.public(self.infos[place].address, self.infos[place].api)
+        return fresh
+
     async def open_epoch(self, places: Sequence[int]) -> None:
         """Hand the ledger over to the replicas at these places, and wait until they have it."""
         epoch = self.nodes[0].engine.epoch.number + 1
@@ -128,9 +135,7 @@ async def test_a_replica_joins_a_key_is_rotated_and_a_replica_leaves_under_load(
         await net.until(lambda: fifth.ledger.height > 2)
         assert fifth.ready() == ["this replica observes: epoch 0 does not name it"]
         await net.open_epoch(range(5))
-        fresh = ReplicaKeys.generate("replica-2")
-        net.keys[2].append(fresh)
-        net.infos[2] = fresh.public(net.infos[2].address, net.infos[2].api)
+        fresh = net.new_keys(2)
         await net.open_epoch(range(5))
         assert net.nodes[2].keys.voting == fresh.voting
         await net.open_epoch((0, 2, 3, 4))
@@ -179,9 +184,7 @@ async def test_a_replica_that_left_while_it_was_down_learns_it() -> None:
 async def test_a_replica_that_missed_its_own_new_keys_takes_them_up() -> None:
     async with running(4) as net:
         await missing(net, 2)
-        fresh = ReplicaKeys.generate("replica-2")
-        net.keys[2].append(fresh)
-        net.infos[2] = fresh.public(net.infos[2].address, net.infos[2].api)
+        fresh = net.new_keys(2)
         await net.open_epoch(range(4))
         back = await net.start(2)
         await net.until(lambda: back.engine.epoch.number == 1 and not back.ready())

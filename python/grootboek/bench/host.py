@@ -59,18 +59,12 @@ def usage(pid: int) -> Usage:
 
 def rss_bytes(pid: int) -> int:
     """Resident memory of process ``pid``; 0 where it has ended."""
-    try:
-        return int(_field(PROC / str(pid) / "status", "VmRSS", "0").split()[0]) * 1024
-    except FileNotFoundError:
-        return 0
+    return _memory(pid, "status", "VmRSS")
 
 
 def pss_bytes(pid: int) -> int:
     """As ``rss_bytes``, with a page that k processes share counting for a k-th."""
-    try:
-        return int(_field(PROC / str(pid) / "smaps_rollup", "Pss", "0").split()[0]) * 1024
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    return _memory(pid, "smaps_rollup", "Pss")
 
 
 def loopback_bytes() -> int:
@@ -85,6 +79,14 @@ def loopback_bytes() -> int:
 def disk_bytes(folder: Path) -> int:
     """Disk blocks that the files below ``folder`` take up, in bytes."""
     return sum(path.stat().st_blocks * _BLOCK for path in folder.rglob("*") if path.is_file())
+
+
+def _memory(pid: int, file: str, key: str) -> int:
+    """A field of a process in bytes, which Linux gives in KiB; 0 where the process has ended."""
+    try:
+        return int(_field(PROC / str(pid) / file, key, "0").split()[0]) * 1024
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _field(path: Path, name: str, default: str) -> str:

@@ -81,15 +81,10 @@ class Replica(Suspecting):
         if now != self.pace.last:
             self.tick(now)
         if type(event) is Received:
-            message, signed = event.message, event.signed
-            if signed.sender == self.me:
-                self._on_own(message, signed)
-            elif type(message) is Commit:
-                self.on_commit(message, signed)
-            elif type(message) is Prepare:
-                self.on_prepare(message, signed)
+            if event.signed.sender == self.me:
+                self._on_own(event.message, event.signed)
             else:
-                self._of_view(message, signed)
+                self._received(event.message, event.signed)
         elif type(event) is Heard:
             heard = event.message
             if type(heard) is Checkpoint:
@@ -136,6 +131,15 @@ class Replica(Suspecting):
         else:
             self.on_suspect(sender, message.view)
 
+    def _received(self, message: ProtocolMessage, signed: Signed) -> None:
+        """A message of a peer."""
+        if type(message) is Commit:
+            self.on_commit(message, signed)
+        elif type(message) is Prepare:
+            self.on_prepare(message, signed)
+        else:
+            self._of_view(message, signed)
+
     def _of_view(self, message: PrePrepare | ViewChange | NewView, signed: Signed) -> None:
         self.due = True
         if type(message) is PrePrepare:
@@ -153,14 +157,8 @@ class Replica(Suspecting):
         if self.active and self.early:
             votes, self.early = self.early, {}
             for message, signed in votes.values():
-                if message.view < self.view:
-                    continue
-                if type(message) is Prepare:
-                    self.on_prepare(message, signed)
-                elif type(message) is Commit:
-                    self.on_commit(message, signed)
-                else:
-                    self._of_view(message, signed)
+                if message.view >= self.view:
+                    self._received(message, signed)
 
     def _follow_up(self) -> None:
         """What an event brings about beyond its own rule."""

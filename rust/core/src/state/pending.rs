@@ -7,6 +7,7 @@
 use crate::hash::Hash;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::iter;
+use std::mem;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -31,6 +32,8 @@ struct Place {
 #[derive(Debug, Default)]
 pub struct Pending {
     blocks: BTreeMap<u64, Arc<Rows>>,
+    /// Of all their rows: who executes asks after each block.
+    bytes: usize,
     latest: HashMap<Hash, Place>,
     order: Mutex<Order>,
 }
@@ -103,6 +106,7 @@ impl Pending {
             rows.spans.push(Span { start, value, end: rows.bytes.len(), deletes, fresh, older });
         }
         rows.bytes.shrink_to_fit();
+        self.bytes += rows.bytes.len();
         self.blocks.insert(height, Arc::new(rows));
     }
 
@@ -145,8 +149,8 @@ impl Pending {
     }
 
     /// Bytes of all keys and values.
-    pub fn bytes(&self) -> usize {
-        self.blocks.values().map(|rows| rows.bytes.len()).sum()
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What the heights up to `height` wrote.
@@ -160,7 +164,9 @@ impl Pending {
         order.keys.retain(|_, place| place.height > height);
         self.latest.retain(|_, place| place.height > height);
         self.latest.shrink_to(KEPT);
-        self.blocks = self.blocks.split_off(&(height + 1));
+        let kept = self.blocks.split_off(&(height + 1));
+        let dropped = mem::replace(&mut self.blocks, kept);
+        self.bytes -= dropped.values().map(|rows| rows.bytes.len()).sum::<usize>();
     }
 
     /// Forget everything.
