@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,17 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.timeout(120)
 def take_sigint() -> None:
     """A shell starts background jobs with SIGINT ignored, and children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_ends_the_demo_and_its_daemons(tmp_path: Path) -> None:
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("moment", "delay"),
+    [("importing", 0.0), pytest.param("killing", 0.5, id="while transactions wait for a new primary")],
+)
+def test_ctrl_c_ends_the_demo_and_its_daemons(tmp_path: Path, moment: str, delay: float) -> None:
     folder = tmp_path / "D"
     command = [sys.executable, "-m", "grootboek.cli", "demo", "--dir", str(folder)]
     with subprocess.Popen(
@@ -55,8 +60,9 @@ def test_ctrl_c_ends_the_demo_and_its_daemons(tmp_path: Path) -> None:
         preexec_fn=take_sigint,  # noqa: PLW1509  # this process has no other threads here
     ) as demo:
         assert demo.stderr is not None
-        while "importing" not in demo.stderr.readline():
+        while moment not in demo.stderr.readline():
             assert demo.poll() is None
+        time.sleep(delay)
         demo.send_signal(signal.SIGINT)
         _, said = demo.communicate(timeout=60)
     assert demo.returncode == Exit.INTERRUPTED

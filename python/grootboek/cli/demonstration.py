@@ -118,15 +118,11 @@ class Demonstration:
         anybody = unlock(keys / CLIENT, None, Identity).key
         async with AsyncClient(self._genesis, key=anybody) as client:
             self._primary = (await self._calm(client))[0].primary
-            citizens = [asyncio.create_task(self._citizen(client, name)) for name in range(CITIZENS)]
-            sets = await asyncio.gather(*(self._import(client, name, keyring) for name in SETS))
-            if self._killed is None:
-                raise DemoFailed(f"fewer than {KILL_AT} transactions were needed: nothing was killed")
-            under_way = await self._killed
-            self._say(f"starting {self._primary} again")
-            await asyncio.to_thread(self._network.start)
-            self._over.set()
-            await asyncio.gather(*citizens)
+            # one gather: whatever ends the imports ends the citizens too
+            (sets, under_way), _ = await asyncio.gather(
+                self._imports(client, keyring),
+                asyncio.gather(*(self._citizen(client, name) for name in range(CITIZENS))),
+            )
             status = await self._calm(client)
         self._say(f"verifying {len(self._acknowledged):,} receipts offline")
         verified = self._verify_receipts()
@@ -149,6 +145,17 @@ class Demonstration:
         )
 
     # --- load ------------------------------------------------------------------------------------
+
+    async def _imports(self, client: AsyncClient, keyring: Keyring) -> tuple[list[SetFindings], int]:
+        """All example sets, and how many transactions were under way when the primary was killed."""
+        sets = await asyncio.gather(*(self._import(client, name, keyring) for name in SETS))
+        if self._killed is None:
+            raise DemoFailed(f"fewer than {KILL_AT} transactions were needed: nothing was killed")
+        under_way = await self._killed
+        self._say(f"starting {self._primary} again")
+        await asyncio.to_thread(self._network.start)
+        self._over.set()
+        return sets, under_way
 
     async def _import(self, client: AsyncClient, name: str, keyring: Keyring) -> SetFindings:
         """One example set, through the API."""
