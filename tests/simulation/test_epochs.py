@@ -94,3 +94,27 @@ def test_whoever_crashes_while_it_hands_over_remembers_what_it_says_then(
     assert report.acknowledged == report.submitted
     assert (place.boots, place.engine.epoch.number) == (3, 1)
     assert place.engine.replica.amnesia is None
+
+
+def test_a_replica_that_lost_its_disk_and_came_back_has_forgotten_nothing_of_the_next_epoch() -> None:
+    plan = Plan(weather=Weather(), seconds=16, rate=20, limits=Limits(window=4))
+    run = simulation(plan, [(11, (0, 1, 2, 3))])
+    place = run.replicas[3]
+
+    def wipe() -> None:
+        place.lose_disk()
+        run.monitor.wiped.add(place.me)
+        run.boot(place)
+
+    def came_back() -> None:
+        core = place.engine.replica
+        assert core.amnesia is not None
+        assert not core.silent
+
+    run.heap.after(2 * SECOND, wipe)
+    run.heap.after(10 * SECOND, came_back)
+    report = run.run()
+    assert report.acknowledged == report.submitted > 200
+    assert place.engine.epoch.number == 1
+    assert place.engine.replica.amnesia is None
+    assert not place.engine.replica.silent

@@ -331,9 +331,10 @@ class Engine(Parts):
             raise Damaged("an epoch was closed, and nothing is certified", where="log")
         before = self.epoch
         self.ledger.hand_over(certificate)
-        after = self.ledger.epochs.last
+        after, high = self.ledger.epochs.last, self.signers.high
+        if self._began is None and not self.replica.silent:
+            self._began = high  # it has come back in this epoch, so it has been in no later one
         self._lost = entering(self._began, after.number)
-        high = self.signers.high
         self._enter(*self._seat_in(after))
         self.signers.restore([] if self._lost is None else [self._lost], replace(high, view=0, seq=0))
         self.testimony.enter(self.signers.keys.voting)

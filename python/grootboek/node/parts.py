@@ -71,6 +71,7 @@ class Parts:
         self._held = held
         opened = ledger.epochs.last
         self._began = self.journal.high
+        """How far it had signed when it started, or when it came back; None where it does not know."""
         votes = me < opened.quorum.n
         self._lost = loss(self.journal.high, held.records, ledger, votes=votes)
         if self._lost is not None and opened.quorum.n <= opened.quorum.quorum:
