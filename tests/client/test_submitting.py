@@ -274,8 +274,12 @@ async def test_a_command_of_no_active_module_is_refused(setting: Setting) -> Non
 
 @pytest.mark.parametrize("name", ["replica-9", "nowhere", "host:port", ":80"])
 async def test_an_unknown_node_is_refused(setting: Setting, name: str) -> None:
-    with pytest.raises(ConfigError):
-        AsyncClient(setting.genesis, [name])
+    with pytest.raises(ConfigError, match=name):
+        async with AsyncClient(setting.genesis, ["replica-0", name]):
+            pass
+    unopened = AsyncClient(setting.genesis, [name])
+    with pytest.raises(ConfigError, match=name):
+        await unopened.checkpoint()
 
 
 async def test_only_the_nodes_own_certificate_is_trusted(setting: Setting) -> None:
@@ -317,3 +321,12 @@ async def test_the_synchronous_client_does_the_same(setting: Setting) -> None:
             return [outcome.status for outcome in [one, *many] if not isinstance(outcome, GrootboekError)]
 
     assert await asyncio.to_thread(work) == ["applied"] * 21
+
+
+async def test_the_synchronous_client_refuses_an_unknown_node(setting: Setting) -> None:
+    def work() -> None:
+        with Client(setting.genesis, ["replica-9"]):
+            pass
+
+    with pytest.raises(ConfigError, match="replica-9"):
+        await asyncio.to_thread(work)

@@ -68,11 +68,12 @@ class AsyncClient:
         connections: int = 64,
         handovers: Iterable[Handover] = (),
     ) -> None:
-        """``nodes``: replicas' names or ``host:port`` (default: all); ``key``: who signs, the sender
-        first; ``timeout``: seconds for each call (default: until the outcome is known);
-        ``modules``: where commands come from (default: all that are installed); ``handovers``: those that
-        are known, from the founding epoch on (default: they are asked for). Raises BadCertificate for a
-        wrong one.
+        """``nodes``: replicas' names or ``host:port`` (default: all). Those that joined, or have other keys,
+        since the founding are found by ``async with``, which raises ConfigError for a name that is none.
+        ``key``: who signs, the sender first; ``timeout``: seconds for each call (default: until the outcome
+        is known); ``modules``: where commands come from (default: all that are installed); ``handovers``:
+        those that are known, from the founding epoch on (default: they are asked for). Raises
+        BadCertificate for a wrong one.
         """
         self.genesis = genesis if isinstance(genesis, Genesis) else Genesis.load(genesis)
         self.verifier = Verifier(self.genesis)
@@ -86,6 +87,11 @@ class AsyncClient:
         self._sender = Sender(self._nodes, self.verifier, self._follower, now_ms)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._follower.find()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

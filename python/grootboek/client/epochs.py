@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 15.0
 """How long one node may take to answer a read."""
+FIND_SECONDS: Final = 3.0
+"""And to tell a new client which epochs there are."""
 
 
 class Follower:
@@ -53,18 +55,34 @@ class Follower:
         self._follow()
         return result
 
+    async def find(self) -> None:
+        """Find the chosen nodes as they are now: some may have joined since the founding, or have other keys.
+
+        Raises ConfigError where there is no such node.
+        """
+        if self._nodes.names:
+            for node in (*self._nodes.found, *Nodes(self._verifier.epochs.last).all):
+                if await self._ask_for_epochs(node, FIND_SECONDS) and self._nodes.missing is None:
+                    return
+            self._nodes.require()
+
     async def learn(self, node: Node) -> bool:
         """Ask a node for epochs that are new here: whether there are any."""
+        before = self._verifier.epochs.last.number
+        answered = await self._ask_for_epochs(node, ANSWER_SECONDS)
+        return answered and self._verifier.epochs.last.number > before
+
+    async def _ask_for_epochs(self, node: Node, seconds: float) -> bool:
+        """Whether it answered; what it told is known then."""
         epochs = self._verifier.epochs
-        before = epochs.last.number
-        path = f"/v1/handovers?epoch={before}"
+        path = f"/v1/handovers?epoch={epochs.last.number}"
         try:
-            data = await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=ANSWER_SECONDS)
+            data = await self._nodes.request(node, "GET", path, accept=webapi.MSGPACK, seconds=seconds)
             epochs.learn(wire.decode(proofs.handover_lists, data).handovers)
         except (GrootboekError, Overloaded):
             return False
         self._follow()
-        return epochs.last.number > before
+        return True
 
     def _follow(self) -> None:
         last = self._verifier.epochs.last

@@ -88,24 +88,64 @@ class Nodes:
     def __init__(self, epoch: Epoch, names: Sequence[str] = (), *, connections: int = 64) -> None:
         """``names``: replicas' names or ``host:port``; empty: every replica of ``epoch``, the last known.
 
-        ``connections``: at most so many to one node. Raises ConfigError for an unknown name.
+        ``connections``: at most so many to one node. A name that ``epoch`` does not have may be that of a
+        replica that joined later: ``follow``.
         """
-        found = [_node(epoch, name) for name in names or [r.name for r in epoch.replicas]]
-        self.all = tuple({node.name: node for node in found}.values())
-        self._chosen = bool(names)
-        self.enough = min(epoch.quorum.weak, len(self.all))
-        """So many nodes agree only if a correct one does (or all that the client knows do)."""
+        self.names = tuple(names)
+        """Those that were chosen; empty: all."""
+        self._nodes: dict[str, Node | None] = {}
+        """By the name that was chosen; None where no epoch has had it, as far as is known."""
+        self._replicas: set[str] = set()
+        """The names of all that epochs have had."""
         self._turn = itertools.count()
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self.follow(epoch)
 
     def follow(self, epoch: Epoch) -> None:
-        """The replicas of another epoch run the ledger now: ask those, unless others were chosen."""
-        if not self._chosen:
-            known = {(node.name, node.key): node for node in self.all}
-            found = [_node(epoch, replica.name) for replica in epoch.replicas]
-            self.all = tuple(known.get((node.name, node.key), node) for node in found)
-        self.enough = min(epoch.quorum.weak, len(self.all))
+        """The replicas of ``epoch`` run the ledger now: ask those, or the chosen ones with their keys of now.
+
+        A chosen one that has left stays what it was.
+        """
+        present = [replica.name for replica in epoch.replicas]
+        self._nodes = {name: self._node(epoch, name) for name in self.names or present}
+        self._replicas.update(present)
+        self.found = tuple({node.name: node for node in self._nodes.values() if node is not None}.values())
+        """Those that are known."""
+        self.enough = min(epoch.quorum.weak, len(self.found))
+        """So many nodes agree only if a correct one does (or all that the client knows do)."""
+
+    def _node(self, epoch: Epoch, name: str) -> Node | None:
+        """A node by its replica's name, or by ``host:port`` of a replica's API or of a way to one."""
+        before = self._nodes.get(name)
+        for replica in epoch.replicas:
+            if name in {replica.name, replica.api}:
+                node = Node(replica.name, f"https://{replica.api}", [replica.api_certificate])
+                return before if before is not None and before.key == node.key else node
+        if before is not None and before.name in self._replicas:
+            return before
+        host, _, port = name.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) <= MAX_PORT:
+            return None
+        return Node(name, f"https://{name}", [replica.api_certificate for replica in epoch.replicas])
+
+    @property
+    def missing(self) -> str | None:
+        """A chosen name that no epoch has had, as far as is known."""
+        return next((name for name, node in self._nodes.items() if node is None), None)
+
+    def require(self) -> None:
+        """Raises ConfigError where a chosen one is missing."""
+        if self.missing is not None:
+            known = ", ".join(sorted(self._replicas))
+            what = f"{self.missing!r} is neither host:port nor a replica (there are {known})"
+            raise ConfigError(what, where="--node")
+
+    @property
+    def all(self) -> tuple[Node, ...]:
+        """Those that may be asked. Raises ConfigError where a chosen one is missing."""
+        self.require()
+        return self.found
 
     def pick(self, now: float, exclude: Collection[str] = ()) -> Node:
         """The next node in turn that seems well and is not in ``exclude`` (if any other is left)."""
@@ -210,18 +250,6 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float:
     text = answer.headers.get("Retry-After", "")
     seconds = float(text) if text.isascii() and text.isdecimal() else RETRY_AFTER_SECONDS
     return min(seconds, RETRY_AFTER_CAP_SECONDS)
-
-
-def _node(epoch: Epoch, name: str) -> Node:
-    """A node by its replica's name, or by ``host:port`` of a replica's API or of a way to one."""
-    for replica in epoch.replicas:
-        if name in {replica.name, replica.api}:
-            return Node(replica.name, f"https://{replica.api}", [replica.api_certificate])
-    host, _, port = name.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port[:6]) <= MAX_PORT:
-        known = ", ".join(replica.name for replica in epoch.replicas)
-        raise ConfigError(f"{name!r} is neither host:port nor a replica (there are {known})", where="--node")
-    return Node(name, f"https://{name}", [replica.api_certificate for replica in epoch.replicas])
 
 
 def _context(certificates: Sequence[str]) -> ssl.SSLContext:

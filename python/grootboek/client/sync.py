@@ -60,6 +60,11 @@ class Client:
         self._thread.start()
 
     def __enter__(self) -> Self:
+        try:
+            self._run(self._client.__aenter__())
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
