@@ -266,6 +266,14 @@ class SeatError(GrootboekError):
     fix = "Start what is named, let it catch up, and make its seat again: `grootboek replica seat`."
 
 
+class DraftError(GrootboekError):
+    """A draft that is none, is another ledger's or another one, or lacks a signature."""
+
+    code = "GB-5006"
+    title = "this draft cannot be used"
+    fix = "`grootboek draft show` names who has signed it; make another one where it is damaged."
+
+
 # --- 6xxx: storage ------------------------------------------------------------------------------
 
 

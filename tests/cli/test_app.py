@@ -27,6 +27,7 @@ TYPOS = {
     "start": ("strat", "sart", "startt"),
     "status": ("statsu", "stauts", "state-us"),
     "submit": ("sumbit", "submt", "sub-mit"),
+    "draft": ("drfat", "drafts"),
     "import": ("improt", "imports"),
     "query": ("qeury", "quer", "queri"),
     "receipt": ("reciept", "recipt", "receipts"),

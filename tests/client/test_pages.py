@@ -32,7 +32,7 @@ async def test_the_programs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     key = new_key()
     async with network(4, modules=[Records]) as running:
         Path("genesis.json").write_bytes(running.genesis.to_json())  # noqa: ASYNC240  # a few bytes, in a test
-        await asyncio.to_thread(run, "client.md", {"key": key})
+        await asyncio.to_thread(run, "client.md", {"key": key, "witness": new_key()})
         async with running.client(key) as client:
             result = await client.submit(Anchor(key="paid", digest=bytes(32)))
             proof = await client._nodes.request(

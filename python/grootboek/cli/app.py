@@ -32,6 +32,7 @@ COMMANDS = (
     (RUN, "start", "start:start", "Run one replica."),
     (RUN, "status", "status:status", "Show every replica: height, view, lag, state root."),
     (USE, "submit", "submit:submit", "Submit one command and wait until it is final."),
+    (USE, "draft", "draft:app", "Look at, sign and send a transaction that several sign."),
     (USE, "import", "importing:import_files", "Import files of records through a module's importer."),
     (USE, "query", "query:query", "Ask a module, now or as of a height or time."),
     (USE, "receipt", "receipt:app", "Fetch a receipt; verify one offline."),

@@ -43,6 +43,7 @@ _BY_ERROR: tuple[tuple[type[errors.GrootboekError], Exit], ...] = (
     (errors.GenesisError, Exit.USAGE),
     (errors.KeyFileError, Exit.USAGE),
     (errors.SeatError, Exit.USAGE),
+    (errors.DraftError, Exit.USAGE),
     (errors.MissingExtra, Exit.USAGE),
     (errors.Unavailable, Exit.UNAVAILABLE),
 )

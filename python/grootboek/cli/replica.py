@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from grootboek.cli.drafting import Cosigning
 from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, facts, table
 from grootboek.errors import ConfigError, GenesisError
@@ -109,7 +110,7 @@ async def open_(
     ],
     /,
     *,
-    governor: Governor,
+    governor: Governor = (),
     without: Annotated[
         tuple[str, ...],
         Parameter(negative=(), help="The name of a replica that leaves; each other one needs a seat."),
@@ -117,6 +118,7 @@ async def open_(
     approvals: Annotated[
         int | None, Parameter(help="How many governors must agree to the epoch after it (default: as now).")
     ] = None,
+    cosigning: Cosigning | None = None,
     ledger: Ledger | None = None,
     json: Json = False,
 ) -> Outcome:
@@ -124,16 +126,17 @@ async def open_(
 
     Refuses before anything is submitted where the seats make no epoch, or no quorum of it is there.
     """
-    from grootboek.cli.seats import open_epoch, present, read
+    from grootboek.cli.seats import open_epoch, opening, present, read
 
-    options = (ledger or Ledger()).resolved()
+    options, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
     keys = _keys(options, governor)
+    files = [(str(path), read(path)) for path in seats]
     async with options.client(Replicas, keys=keys) as client:
         now = await present(client)
-        _check_governors(now, len(keys))
-        changes = await open_epoch(
-            client, now, [(str(path), read(path)) for path in seats], approvals, without
-        )
+        _check_governors(now, keys, cosigning)
+        if cosigning.keys():
+            return cosigning.write(client, await opening(client, now, files, approvals, without))
+        changes = await open_epoch(client, now, files, approvals, without)
     return Outcome(changes, lambda: facts(f"epoch {changes.epoch} is open", said(changes)))
 
 
@@ -144,14 +147,15 @@ async def admit(
     ],
     /,
     *,
-    governor: Governor,
+    governor: Governor = (),
+    cosigning: Cosigning | None = None,
     ledger: Ledger | None = None,
     json: Json = False,
 ) -> Outcome:
     """Let a replica follow the ledger as an observer, so that it can take a seat later."""
     info = _public(public)
-    await _govern((ledger or Ledger()).resolved(), governor, Admit(Member.of(info)))
-    return Outcome({"admitted": info.name}, lambda: f"{info.name} may observe: start it, it catches up")
+    done = Outcome({"admitted": info.name}, lambda: f"{info.name} may observe: start it, it catches up")
+    return await _govern(ledger, governor, cosigning, Admit(Member.of(info)), done)
 
 
 @app.command
@@ -159,13 +163,14 @@ async def dismiss(
     name: Annotated[str, Parameter(help="The observer's name.")],
     /,
     *,
-    governor: Governor,
+    governor: Governor = (),
+    cosigning: Cosigning | None = None,
     ledger: Ledger | None = None,
     json: Json = False,
 ) -> Outcome:
     """Let an observer follow no longer."""
-    await _govern((ledger or Ledger()).resolved(), governor, Dismiss(name))
-    return Outcome({"dismissed": name}, lambda: f"{name} observes no longer")
+    done = Outcome({"dismissed": name}, lambda: f"{name} observes no longer")
+    return await _govern(ledger, governor, cosigning, Dismiss(name), done)
 
 
 def said(changes: "Changes") -> list[tuple[str, str]]:
@@ -180,14 +185,24 @@ def said(changes: "Changes") -> list[tuple[str, str]]:
     return [(what, ", ".join(names)) for what, names in named.items() if names]
 
 
-async def _govern(options: Ledger, governor: Sequence[Path], command: "Struct") -> None:
-    """Submit a command that governors sign; raises Rejected."""
+async def _govern(
+    ledger: Ledger | None,
+    governor: Sequence[Path],
+    cosigning: Cosigning | None,
+    command: "Struct",
+    done: Outcome,
+) -> Outcome:
+    """Submit a command that governors sign, or draft it: ``done``, or the draft. Raises Rejected."""
     from grootboek.cli.seats import present
 
+    options, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
     keys = _keys(options, governor)
     async with options.client(Replicas, keys=keys) as client:
-        _check_governors(await present(client), len(keys))
+        _check_governors(await present(client), keys, cosigning)
+        if cosigning.keys():
+            return cosigning.write(client, command)
         (await client.submit(command)).require()
+    return done
 
 
 def _keys(options: Ledger, files: Sequence[Path]) -> "tuple[SigningKey, ...]":
@@ -198,10 +213,13 @@ def _keys(options: Ledger, files: Sequence[Path]) -> "tuple[SigningKey, ...]":
     return tuple({key.public: key for key in found}.values())
 
 
-def _check_governors(now: "Present", signing: int) -> None:
+def _check_governors(now: "Present", keys: "Sequence[SigningKey]", cosigning: Cosigning) -> None:
     needed = now.require_governors().approvals
-    if signing < needed:
-        detail = f"{signing} keys sign, and {needed} governors must agree: repeat --governor"
+    signing = {key.public for key in keys}.union(cosigning.keys())
+    if len(signing) < needed:
+        detail = (
+            f"{len(signing)} keys sign, and {needed} governors must agree: repeat --governor or --cosigner"
+        )
         raise ConfigError(detail, where="--governor")
 
 

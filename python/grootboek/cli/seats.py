@@ -23,7 +23,18 @@ from grootboek.types import Chain, Quorum, ReplicaInfo
 from grootboek.webapi import NodeStatus
 from grootboek.wire import Member, seat_bytes
 
-__all__ = ["Changes", "Present", "SeatFile", "arrange", "open_epoch", "present", "read", "take", "write"]
+__all__ = [
+    "Changes",
+    "Present",
+    "SeatFile",
+    "arrange",
+    "open_epoch",
+    "opening",
+    "present",
+    "read",
+    "take",
+    "write",
+]
 
 
 class SeatFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,10 +222,22 @@ async def open_epoch(
     The other parameters are those of ``arrange``. Raises SeatError before anything is submitted, Rejected,
     Unavailable.
     """
-    command = arrange(client.genesis.chain, now, files, approvals, without)
-    await _check_present(client, now, command.seats)
+    command = await opening(client, now, files, approvals, without)
     (await client.submit(command)).require()
     return Changes.of(now.row, command)
+
+
+async def opening(
+    client: AsyncClient,
+    now: Present,
+    files: Sequence[tuple[str, SeatFile]],
+    approvals: int | None = None,
+    without: Collection[str] = (),
+) -> OpenEpoch:
+    """The command that opens the next epoch, whose replicas are there; as ``arrange``. Raises SeatError."""
+    command = arrange(client.genesis.chain, now, files, approvals, without)
+    await _check_present(client, now, command.seats)
+    return command
 
 
 class Changes(Struct, frozen=True, kw_only=True):

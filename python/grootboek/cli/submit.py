@@ -1,17 +1,22 @@
 """``grootboek submit``: one command, to its end."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from grootboek.cli.drafting import Cosigning
 from grootboek.cli.exits import Exit
 from grootboek.cli.fields import read_fields
 from grootboek.cli.modules import find_command, find_module
 from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, facts, moment, talk
+from grootboek.types import Genesis
 
-__all__ = ["submit"]
+if TYPE_CHECKING:
+    from grootboek.client import Result
+
+__all__ = ["final", "submit"]
 
 
 async def submit(
@@ -26,6 +31,7 @@ async def submit(
         str | None, Parameter(help="All fields as one JSON object instead; @FILE reads it, - is stdin.")
     ] = None,
     receipt: Annotated[Path | None, Parameter(help="Write the receipt (C2SP text) to this file.")] = None,
+    cosigning: Cosigning | None = None,
     ledger: Ledger | None = None,
     json: Json = False,
 ) -> Outcome:
@@ -35,8 +41,10 @@ async def submit(
     """
     home = find_module(module)
     value = read_fields(find_command(home, command).type, fields, data)
-    ledger = (ledger or Ledger()).resolved()
+    ledger, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
     async with ledger.client(home, sign=True) as client:
+        if cosigning.keys():
+            return cosigning.write(client, value)
         result = await client.submit(value)
         genesis = client.genesis
     if receipt is not None:
@@ -44,6 +52,11 @@ async def submit(
 
         receipt.write_bytes(spell(genesis, result.receipt(), "text"))
         talk(f"receipt written to {receipt}")
+    return final(genesis, result)
+
+
+def final(genesis: Genesis, result: "Result") -> Outcome:
+    """What became of a transaction."""
     shown = {
         "transaction": result.id,
         "status": result.status,

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from grootboek.client.answers import Result
     from grootboek.client.client import AsyncClient
+    from grootboek.client.drafts import Draft
     from grootboek.client.sync import Client
     from grootboek.client.transactions import Prepared
     from grootboek.client.verifier import Verifier
 
-__all__ = ["AsyncClient", "Client", "Prepared", "Result", "Verifier"]
+__all__ = ["AsyncClient", "Client", "Draft", "Prepared", "Result", "Verifier"]
 
 _HOMES = {
     "AsyncClient": "client",
     "Client": "sync",
+    "Draft": "drafts",
     "Prepared": "transactions",
     "Result": "answers",
     "Verifier": "verifier",

@@ -18,6 +18,7 @@ from grootboek import plain, webapi
 from grootboek._core import SigningKey
 from grootboek.client.answers import Result, verify_certificate, verify_receipt
 from grootboek.client.commands import Commands
+from grootboek.client.drafts import Draft
 from grootboek.client.epochs import Follower
 from grootboek.client.events import follow
 from grootboek.client.latest import Latest, read_status
@@ -114,19 +115,51 @@ class AsyncClient:
         """
         if not self._keys:
             raise ConfigError("the client has no key to sign with", where="key")
-        now = now_ms()
-        until = now + self.genesis.limits.validity_ms // 2 if expiry is None else expiry
-        if until <= now:
-            raise Expired("the expiry has passed already", where="expiry")
-        encoded = [self._commands.encode(command) for command in commands]
+        until = self._until(expiry, self.genesis.limits.validity_ms // 2)
         return prepare(
             self.genesis.chain,
             self._keys,
-            encoded,
+            self._encoded(commands),
             expiry=until,
             atomic=atomic,
             limits=self.genesis.limits,
         )
+
+    def draft(
+        self,
+        commands: Sequence[Struct],
+        cosigners: Sequence[bytes],
+        *,
+        atomic: bool = False,
+        expiry: Millis | None = None,
+    ) -> Draft:
+        """A transaction for others to sign elsewhere, too; the client's own keys have signed it.
+
+        ``cosigners``: their public keys. ``expiry``: milliseconds since 1970; a draft can be sent within the
+        ledger's validity before it (default: nine tenths of that validity from now). Raises as ``prepare``.
+        """
+        own = [key.public for key in self._keys]
+        draft = Draft.of(
+            self.genesis.chain,
+            tuple(dict.fromkeys([*own, *cosigners])),
+            self._encoded(commands),
+            expiry=self._until(expiry, self.genesis.limits.validity_ms * 9 // 10),
+            atomic=atomic,
+            limits=self.genesis.limits,
+        )
+        for key in self._keys:
+            draft = draft.signed(self.genesis.chain, key)
+        return draft
+
+    def _encoded(self, commands: Sequence[Struct]) -> list[bytes]:
+        return [self._commands.encode(command) for command in commands]
+
+    def _until(self, expiry: Millis | None, usual: Millis) -> Millis:
+        """``expiry``, by default ``usual`` from now."""
+        now = now_ms()
+        if expiry is not None and expiry <= now:
+            raise Expired("the expiry has passed already", where="expiry")
+        return now + usual if expiry is None else expiry
 
     async def submit(self, *commands: Struct, atomic: bool = False, expiry: Millis | None = None) -> Result:
         """Submit commands as one transaction and wait until its outcome is proven.

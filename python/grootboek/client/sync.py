@@ -11,6 +11,7 @@ from msgspec import Struct
 from grootboek._core import SigningKey
 from grootboek.client.answers import Result
 from grootboek.client.client import AsyncClient
+from grootboek.client.drafts import Draft
 from grootboek.client.transactions import Prepared
 from grootboek.client.verifier import ProvenCheckpoint, ProvenState, Verifier
 from grootboek.errors import ConfigError, GrootboekError
@@ -94,6 +95,17 @@ class Client:
     ) -> Prepared:
         """See AsyncClient."""
         return self._client.prepare(commands, atomic=atomic, expiry=expiry)
+
+    def draft(
+        self,
+        commands: Sequence[Struct],
+        cosigners: Sequence[bytes],
+        *,
+        atomic: bool = False,
+        expiry: Millis | None = None,
+    ) -> Draft:
+        """See AsyncClient."""
+        return self._client.draft(commands, cosigners, atomic=atomic, expiry=expiry)
 
     def submit(self, *commands: Struct, atomic: bool = False, expiry: Millis | None = None) -> Result:
         """See AsyncClient."""

@@ -17,9 +17,10 @@ from grootboek.errors import BadFrame, Malformed, Oversized
 from grootboek.types import Chain, Limits, Millis
 from grootboek.wire import Command, Header, Transaction
 
-__all__ = ["Prepared", "encode_command", "from_frame", "prepare", "prepare_many"]
+__all__ = ["Prepared", "encode_command", "from_frame", "header_of", "prepare", "prepare_many"]
 
 SALT_BYTES: Final = 16
+SIGNATURE_BYTES: Final = 64
 NONCE_BITS: Final = 62
 
 
@@ -67,11 +68,35 @@ def prepare(
     ``expiry``: milliseconds since 1970; ``atomic``: all commands take effect or none;
     ``nonce``: random by default. Raises Oversized where ``limits`` (the default ones) are exceeded.
     """
-    limits = limits or Limits()
+    raw = header_of(
+        chain,
+        [key.public for key in signers],
+        commands,
+        expiry=expiry,
+        atomic=atomic,
+        nonce=nonce,
+        limits=limits or Limits(),
+    )
+    signed = wire.transaction_bytes(chain, raw)
+    signatures = tuple(key.sign(signed) for key in signers)
+    return Prepared(digest(signed), expiry, Transaction(raw, signatures, tuple(commands)))
+
+
+def header_of(
+    chain: Chain,
+    signers: Sequence[bytes],
+    commands: Sequence[bytes],
+    *,
+    expiry: Millis,
+    atomic: bool,
+    nonce: int | None = None,
+    limits: Limits,
+) -> bytes:
+    """The header that these public keys are to sign; parameters and errors as for ``prepare``."""
     _check_size(signers, commands, limits)
     header = Header(
         chain=chain.id,
-        signers=tuple(key.public for key in signers),
+        signers=tuple(signers),
         nonce=secrets.randbits(NONCE_BITS) if nonce is None else nonce,
         expiry=expiry,
         atomic=atomic,
@@ -79,11 +104,9 @@ def prepare(
         root=command_root(commands),
     )
     raw = wire.encode(header)
-    signed = wire.transaction_bytes(chain, raw)
-    signatures = tuple(key.sign(signed) for key in signers)
-    prepared = Prepared(digest(signed), expiry, Transaction(raw, signatures, tuple(commands)))
-    _check_limit(len(prepared.frame) - 4, limits.transaction_bytes, "bytes")
-    return prepared
+    unsigned = Transaction(raw, (bytes(SIGNATURE_BYTES),) * len(signers), tuple(commands))
+    _check_limit(len(wire.encode(unsigned)), limits.transaction_bytes, "bytes")
+    return raw
 
 
 def prepare_many(
@@ -123,7 +146,7 @@ def from_frame(chain: Chain, frame: bytes) -> Prepared:
     return Prepared(identity, header.expiry, transaction)
 
 
-def _check_size(signers: Sequence[SigningKey], commands: Sequence[bytes], limits: Limits) -> None:
+def _check_size(signers: Sequence[bytes], commands: Sequence[bytes], limits: Limits) -> None:
     """Refuse before anything is hashed or signed."""
     if not signers or not commands:
         raise Malformed("a transaction needs a signer and a command")
