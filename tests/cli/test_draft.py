@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from grootboek._core import SigningKey
 from grootboek.cli.app import run
 from grootboek.cli.exits import Exit
+from grootboek.client import Draft
 from grootboek.node.localnet import Localnet, create
 from grootboek.plain import to_json
+from grootboek.wire import Command, encode
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -134,3 +137,24 @@ def test_options_that_do_not_fit_are_named(
     words = [option.format(genesis=genesis) for option in options]
     anchor = ("submit", "records", "Anchor", "key=deed", f"digest={DIGEST}", "--key", desk.key("client"))
     assert desk.of_ledger(*anchor, *words, code=Exit.USAGE)["error"]["where"] == where.format(genesis=genesis)
+
+
+def test_a_strangers_draft_is_shown_whatever_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A date that no calendar has, a module that nobody has, a body that its module cannot read."""
+    desk = Desk(tmp_path, capsys)
+    key, paper = SigningKey(bytes(32)), Path(desk.file("paper"))
+    chain = desk.net.genesis.chain
+
+    def drafted(module: str, body: bytes) -> None:
+        command = encode(Command(module, "Anchor", 1, body, bytes(16)))
+        paper.write_bytes(Draft.of(chain, [key.public], [command], expiry=2**52).to_json())
+
+    drafted("nobodys", b"\xc1")
+    assert desk.of_ledger("draft", "show", str(paper))["commands"][0]["fields"] == "c1"
+    assert run(["draft", "show", str(paper), "--genesis", str(desk.net.folder / "genesis.json")]) == Exit.OK
+    assert "ms since 1970" in capsys.readouterr().out
+    drafted("records", b"\xc1")
+    wrong = desk.of_ledger("draft", "show", str(paper), code=Exit.USAGE)["error"]
+    assert (wrong["code"], "records Anchor" in wrong["what"]) == ("GB-5006", True)

@@ -40,8 +40,8 @@ class Cosigning:
     expiry: Annotated[
         str | None,
         Parameter(
-            help="Until when it may take effect, as ISO 8601; it can be sent within the ledger's validity "
-            "before (default: nine tenths of that from now)."
+            help="Until when it may take effect: ISO 8601, UTC unless it says so. It can be sent within "
+            "the ledger's validity before (default: nine tenths of that from now)."
         ),
     ] = None
 
@@ -130,7 +130,7 @@ def about(draft: "Draft", index: int) -> dict[str, object]:
         return shown | {"fields": command.body}
     try:
         value = msgspec.msgpack.decode(command.body, type=known[command.name].type)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise DraftError(f"{command.module} {command.name}: {error}") from error
     return shown | {"fields": plain.to_plain(value)}
 

@@ -85,8 +85,11 @@ def facts(title: str, rows: Sequence[tuple[str, str]]) -> str:
 
 
 def moment(milliseconds: int) -> str:
-    """Agreed time for people: ISO 8601, UTC."""
-    return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="milliseconds")
+    """Agreed time for people: ISO 8601, UTC; a number where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1_000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{milliseconds} ms since 1970"
 
 
 def _cell(value: object) -> str:
