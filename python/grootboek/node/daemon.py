@@ -116,6 +116,7 @@ async def _serve(settings: Settings, genesis: Genesis, keys: KeyFiles, connectio
     if settings.metrics:
         _serve_metrics(settings.metrics, node)
     garbage.settle()
+    garbage.give_back()
     log.info("serving", replica=info.name, mesh=settings.listen or info.address, api=f"{host}:{port}")
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, end)
