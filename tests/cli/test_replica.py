@@ -1,6 +1,5 @@
 """What operators type to change the replicas of a ledger, against real daemons."""
 
-import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,39 +7,28 @@ from typing import Any
 
 import pytest
 
-from grootboek.cli.app import run
 from grootboek.cli.exits import Exit
 from grootboek.network.addresses import split_address
 from grootboek.node.keystore import ReplicaKeys, unlock
-from grootboek.node.localnet import Localnet, create
+from grootboek.node.localnet import Localnet
+from tests.cli.desk import Desk
 
 pytestmark = pytest.mark.timeout(180)
 
 
-class Operators:
+class Operators(Desk):
     """The organisations of a ledger, all at one table."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        create(folder / "net", modules=["parties", "records", "replicas"])
-        self.net = Localnet(folder / "net")
+        super().__init__(folder, capsys)
         self.governor = ("--governor", str(folder / "net/keys/replicas-governor"))
-        self._folder = folder
-        self._capsys = capsys
 
     def __call__(self, *words: str, code: int = Exit.OK) -> Any:
         return self.command("replica", *words, code=code)
 
-    def command(self, *words: str, code: int = Exit.OK) -> Any:
-        """What the command prints on stdout with ``--json``, also where it fails."""
-        self._capsys.readouterr()
-        done = run([*words, "--json", "--genesis", str(self.net.folder / "genesis.json")])
-        printed = self._capsys.readouterr()
-        assert done == code, f"{words}: {done} {printed}"
-        return json.loads(printed.out)
-
     def seat(self, k: int, *options: str, code: int = Exit.OK) -> str:
         """The file with a replica's seat, or the name of who cannot give one."""
-        output = str(self._folder / f"seat-{k}.json")
+        output = str(self.folder / f"seat-{k}.json")
         folder = str(self.net.replica_folder(k))
         said = self("seat", folder, "--output", output, *options, code=code)
         return str(said["error"]["where"]) if code else output
@@ -49,11 +37,8 @@ class Operators:
 @pytest.fixture
 def operators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Operators]:
     operators = Operators(tmp_path, capsys)
-    try:
-        operators.net.start()
+    with operators.running():
         yield operators
-    finally:
-        operators.net.stop()
 
 
 def test_operators_change_the_replicas_by_hand(operators: Operators) -> None:
