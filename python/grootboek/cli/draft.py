@@ -54,10 +54,11 @@ async def send(
 
     options = (ledger or Ledger()).resolved()
     genesis = options.load_genesis()
-    prepared = drafting.merged([drafting.read(genesis, file) for file in files]).prepared(genesis.chain)
-    opens = prepared.expiry - genesis.limits.validity_ms
-    if now_ms() < opens:
-        raise ExpiryTooFar(f"it can be sent from {moment(opens)} on", where=str(files[0]))
+    draft, *copies = [drafting.read(genesis, file) for file in files]
+    prepared = draft.merged(copies).prepared(genesis.chain)
+    first = drafting.opens(genesis, prepared.expiry)
+    if now_ms() < first:
+        raise ExpiryTooFar(f"it can be sent from {moment(first)} on", where=str(files[0]))
     async with options.client() as client:
         (result,) = await client.send_prepared([prepared])
     return final(genesis, result)

@@ -1,6 +1,5 @@
 """Options of commands that several sign, and the file that then goes from signer to signer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
+from grootboek.cli.fields import public_half
 from grootboek.cli.output import Outcome, facts, moment
 from grootboek.errors import ConfigError, DraftError, GenesisError
 from grootboek.types import Genesis, Millis, Party
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from grootboek.client import AsyncClient, Draft
+    from grootboek.ledger import Registry
+    from grootboek.wire import Command
 
-__all__ = ["Cosigning", "about", "merged", "read", "told"]
+__all__ = ["Cosigning", "Drafting", "opens", "read", "told"]
 
 SHOWN = 2_000
 """Characters of a command's fields that a person is shown."""
@@ -40,21 +42,23 @@ class Cosigning:
     expiry: Annotated[
         str | None,
         Parameter(
-            help="Until when it may take effect: ISO 8601, UTC unless it says so. It can be sent within "
+            help="Until when it may take effect: ISO 8601, UTC by default. It can be sent within "
             "the ledger's validity before (default: nine tenths of that from now)."
         ),
     ] = None
 
-    def keys(self) -> list[bytes]:
-        """The public keys of the cosigners, the first one of each party. Raises ConfigError, GenesisError."""
-        if self.cosigner and self.draft is None:
+    def resolved(self) -> "Drafting | None":
+        """The draft to be made; None where all sign here. Raises ConfigError, GenesisError, OSError."""
+        if not self.cosigner:
+            if self.draft or self.expiry:
+                raise ConfigError("nobody else is to sign: give --cosigner", where="--cosigner")
+            return None
+        if self.draft is None:
             raise ConfigError("others are to sign: name the file that goes to them", where="--draft")
-        if not self.cosigner and (self.draft or self.expiry):
-            raise ConfigError("nobody else is to sign: give --cosigner", where="--cosigner")
-        return [bytes.fromhex(_party(path).keys[0]) for path in self.cosigner]
+        return Drafting([_key(path) for path in self.cosigner], self.draft, self._until())
 
-    def until(self) -> Millis | None:
-        """The expiry in milliseconds since 1970. Raises ConfigError."""
+    def _until(self) -> Millis | None:
+        """The expiry in milliseconds since 1970."""
         if self.expiry is None:
             return None
         try:
@@ -63,24 +67,30 @@ class Cosigning:
             raise ConfigError(str(error), where="--expiry") from error
         return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000)
 
+
+@dataclass(frozen=True)
+class Drafting:
+    """A draft that is to be made."""
+
+    cosigners: list[bytes]
+    """Their public keys."""
+    path: Path
+    expiry: Millis | None
+
     def write(self, client: "AsyncClient", command: "Struct") -> Outcome:
         """Write the draft of ``command``, signed by the client's keys. Raises as its parts, and OSError."""
-        draft = client.draft([command], self.keys(), expiry=self.until())
-        path = self.draft
-        if path is None:
-            raise ConfigError("name the file that goes to the cosigners", where="--draft")
-        path.write_bytes(draft.to_json())
-        return told(client.genesis, draft, f"draft written to {path}: each cosigner signs it by `draft sign`")
+        draft = client.draft([command], self.cosigners, expiry=self.expiry)
+        self.path.write_bytes(draft.to_json())
+        title = f"draft written to {self.path}: each cosigner signs it by `draft sign`"
+        return told(client.genesis, draft, title)
 
 
-def _party(path: Path) -> Party:
-    try:
-        party = msgspec.json.decode(path.read_bytes(), type=Party)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise GenesisError(f"this is no party's public half: {error}", where=str(path)) from error
+def _key(path: Path) -> bytes:
+    """The first key of a party, from its public half."""
+    party = public_half(path, Party, "party")
     if not party.keys:
         raise GenesisError("the party has no key", where=str(path))
-    return party
+    return bytes.fromhex(party.keys[0])
 
 
 def read(genesis: Genesis, path: Path) -> "Draft":
@@ -95,36 +105,41 @@ def read(genesis: Genesis, path: Path) -> "Draft":
 
 def told(genesis: Genesis, draft: "Draft", title: str) -> Outcome:
     """What the draft would do, who has signed it, and when it can be sent."""
+    from grootboek.ledger import Registry
+
     header, missing = draft.opened, set(draft.missing)
-    commands = [about(draft, index) for index in range(header.count)]
-    opens = header.expiry - genesis.limits.validity_ms
+    registry = Registry.discover()
+    commands = [_about(registry, draft.command(index)) for index in range(header.count)]
+    first = opens(genesis, header.expiry)
     value = {
         "ledger": draft.ledger,
         "commands": commands,
         "atomic": header.atomic,
         "signed": [key for key in header.signers if key not in missing],
         "missing": list(draft.missing),
-        "from": opens,
+        "from": first,
         "expiry": header.expiry,
     }
     rows = [("ledger", draft.ledger)]
     rows += [(f"{one['module']} {one['command']}", _spelled(one["fields"])) for one in commands]
     rows += [("missing" if key in missing else "signed by", key.hex()) for key in header.signers]
-    rows += [("can be sent from", moment(opens)), ("until", moment(header.expiry))]
+    rows += [("can be sent from", moment(first)), ("until", moment(header.expiry))]
     return Outcome(value, lambda: facts(title, rows))
 
 
-def about(draft: "Draft", index: int) -> dict[str, object]:
+def opens(genesis: Genesis, expiry: Millis) -> Millis:
+    """From when on a transaction of this expiry can be sent."""
+    return expiry - genesis.limits.validity_ms
+
+
+def _about(registry: "Registry", command: "Command") -> dict[str, object]:
     """A command in words: its fields where its module is installed here, else its encoding.
 
     Raises DraftError where the module cannot read it.
     """
     from grootboek import plain
-    from grootboek.ledger import Registry
 
-    command = draft.command(index)
     shown: dict[str, object] = {"module": command.module, "command": command.name}
-    registry = Registry.discover()
     known = registry.load(command.module).commands if command.module in registry.names else {}
     if command.name not in known:
         return shown | {"fields": command.body}
@@ -139,9 +154,3 @@ def _spelled(fields: object) -> str:
     """The fields for a person; certificates and signatures are long, and ``--json`` has them whole."""
     text = fields.hex() if isinstance(fields, bytes) else msgspec.json.encode(fields).decode()
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters, all by --json)"
-
-
-def merged(drafts: Sequence["Draft"]) -> "Draft":
-    """Copies of one draft with all their signatures; raises DraftError."""
-    first, *copies = drafts
-    return first.merged(copies)

@@ -3,16 +3,19 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from grootboek import plain
 from grootboek.cli.options import suggest
-from grootboek.errors import ConfigError
+from grootboek.errors import ConfigError, GenesisError
+from grootboek.types import Party, ReplicaInfo
 
-__all__ = ["pairs", "read_fields"]
+__all__ = ["pairs", "public_half", "read_fields"]
+
+HalfOf = TypeVar("HalfOf", ReplicaInfo, Party)
 
 
 def read_fields(kind: type[Struct], fields: Sequence[str], data: str | None = None) -> Struct:
@@ -43,6 +46,14 @@ def pairs(items: Sequence[str], flag: str) -> dict[str, str]:
             raise ConfigError(f"{name!r} is given twice", where=flag)
         found[name] = value
     return found
+
+
+def public_half(path: Path, kind: type[HalfOf], whose: str) -> HalfOf:
+    """What ``init`` wrote for others to read, of a replica or a party. Raises GenesisError, OSError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GenesisError(f"this is no {whose}'s public half: {error}", where=str(path)) from error
 
 
 def _parse(fields: Sequence[str]) -> dict[str, Any]:

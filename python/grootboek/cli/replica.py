@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
-from grootboek.cli.drafting import Cosigning
+from grootboek.cli.drafting import Cosigning, Drafting
+from grootboek.cli.fields import public_half
 from grootboek.cli.options import Json, Ledger
 from grootboek.cli.output import Outcome, facts, table
-from grootboek.errors import ConfigError, GenesisError
+from grootboek.errors import ConfigError
 from grootboek.modules.replicas import Admit, Dismiss, Replicas
 from grootboek.types import ReplicaInfo
 from grootboek.wire import Member
@@ -128,14 +128,14 @@ async def open_(
     """
     from grootboek.cli.seats import open_epoch, opening, present, read
 
-    options, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
+    options, drafting = (ledger or Ledger()).resolved(), (cosigning or Cosigning()).resolved()
     keys = _keys(options, governor)
     files = [(str(path), read(path)) for path in seats]
     async with options.client(Replicas, keys=keys) as client:
         now = await present(client)
-        _check_governors(now, keys, cosigning)
-        if cosigning.keys():
-            return cosigning.write(client, await opening(client, now, files, approvals, without))
+        _check_governors(now, keys, drafting)
+        if drafting is not None:
+            return drafting.write(client, await opening(client, now, files, approvals, without))
         changes = await open_epoch(client, now, files, approvals, without)
     return Outcome(changes, lambda: facts(f"epoch {changes.epoch} is open", said(changes)))
 
@@ -153,7 +153,7 @@ async def admit(
     json: Json = False,
 ) -> Outcome:
     """Let a replica follow the ledger as an observer, so that it can take a seat later."""
-    info = _public(public)
+    info = public_half(public, ReplicaInfo, "replica")
     done = Outcome({"admitted": info.name}, lambda: f"{info.name} may observe: start it, it catches up")
     return await _govern(ledger, governor, cosigning, Admit(Member.of(info)), done)
 
@@ -195,12 +195,12 @@ async def _govern(
     """Submit a command that governors sign, or draft it: ``done``, or the draft. Raises Rejected."""
     from grootboek.cli.seats import present
 
-    options, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
+    options, drafting = (ledger or Ledger()).resolved(), (cosigning or Cosigning()).resolved()
     keys = _keys(options, governor)
     async with options.client(Replicas, keys=keys) as client:
-        _check_governors(await present(client), keys, cosigning)
-        if cosigning.keys():
-            return cosigning.write(client, command)
+        _check_governors(await present(client), keys, drafting)
+        if drafting is not None:
+            return drafting.write(client, command)
         (await client.submit(command)).require()
     return done
 
@@ -213,18 +213,11 @@ def _keys(options: Ledger, files: Sequence[Path]) -> "tuple[SigningKey, ...]":
     return tuple({key.public: key for key in found}.values())
 
 
-def _check_governors(now: "Present", keys: "Sequence[SigningKey]", cosigning: Cosigning) -> None:
+def _check_governors(now: "Present", keys: "Sequence[SigningKey]", drafting: Drafting | None) -> None:
     needed = now.require_governors().approvals
-    signing = {key.public for key in keys}.union(cosigning.keys())
+    signing = {key.public for key in keys}.union(drafting.cosigners if drafting else ())
     if len(signing) < needed:
         detail = (
             f"{len(signing)} keys sign, and {needed} governors must agree: repeat --governor or --cosigner"
         )
         raise ConfigError(detail, where="--governor")
-
-
-def _public(path: Path) -> ReplicaInfo:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ReplicaInfo)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise GenesisError(f"this is no replica's public half: {error}", where=str(path)) from error

@@ -41,10 +41,10 @@ async def submit(
     """
     home = find_module(module)
     value = read_fields(find_command(home, command).type, fields, data)
-    ledger, cosigning = (ledger or Ledger()).resolved(), cosigning or Cosigning()
+    ledger, drafting = (ledger or Ledger()).resolved(), (cosigning or Cosigning()).resolved()
     async with ledger.client(home, sign=True) as client:
-        if cosigning.keys():
-            return cosigning.write(client, value)
+        if drafting is not None:
+            return drafting.write(client, value)
         result = await client.submit(value)
         genesis = client.genesis
     if receipt is not None:

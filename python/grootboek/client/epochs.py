@@ -1,6 +1,6 @@
 """Following a ledger from epoch to epoch: its nodes change, and who signs for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 from grootboek import proofs, webapi, wire
@@ -61,10 +61,15 @@ class Follower:
         Raises ConfigError where there is no such node.
         """
         if self._nodes.names:
-            for node in (*self._nodes.found, *Nodes(self._verifier.epochs.last).all):
+            for node in self._who_may_know():
                 if await self._ask_for_epochs(node, FIND_SECONDS) and self._nodes.missing is None:
                     return
             self._nodes.require()
+
+    def _who_may_know(self) -> Iterator[Node]:
+        """The chosen nodes; where they do not answer, any other, which costs nothing before that."""
+        yield from self._nodes.found
+        yield from Nodes(self._verifier.epochs.last).all
 
     async def learn(self, node: Node) -> bool:
         """Ask a node for epochs that are new here: whether there are any."""
